@@ -1,0 +1,393 @@
+"""kws-detect: recordings in, events out."""
+
+import argparse
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fewshot.console import (
+    Problems,
+    add_device,
+    add_force,
+    add_threads,
+    base_parser,
+    check_writable,
+    finite_float,
+    positive_int,
+    progress,
+    run,
+    use_threads,
+    write_whole,
+)
+from fewshot.errors import InputError
+from fewshot.events import (
+    CSV_HEADER,
+    FORMATS,
+    Event,
+    csv_line,
+    file_stems,
+    format_of,
+    jsonl_line,
+    sort_events,
+    to_textgrid,
+    write_events,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from kws.model import Detector, KeywordModel
+
+STDIN = "-"
+LIVE_FORMATS = ("csv", "jsonl")
+
+EPILOG = """\
+examples:
+  kws-detect keywords.kws evening.flac                        a table on standard output
+  kws-detect keywords.kws recordings -o events.csv --threads 2
+  kws-detect keywords.kws a.wav -o a.TextGrid                 for Praat; a.txt: for Audacity
+  kws-detect keywords.kws recordings --output-format all -o results
+  kws-detect keywords.kws recordings --candidates -o candidates.csv    for kws-evaluate --tune
+  arecord -q -r 16000 -f S16_LE -c 1 -t raw | kws-detect keywords.kws - --output-format jsonl
+
+Formats: csv (filename,event_onset,event_offset,event_label,score; seconds), jsonl (the same, one
+object per line), rttm, and, one file per recording, audacity (.txt) and textgrid (.TextGrid, for
+Praat). With -o FOLDER the first three are FOLDER/events.csv and so on; "all" writes every format.
+
+- reads WAV or raw 16-bit little-endian mono and prints each event as soon as no later sound can
+change it; csv or jsonl. A file is divided by its maximum, a stream by the largest value so far
+(which fades by half in a minute), so that the scores of both differ a little.
+
+Scores are between -2 and 0; higher is surer.
+Exit status: 0 done, 1 some recordings failed (each is named), 2 nothing done, 130 interrupted.
+"""
+
+
+@dataclass(frozen=True)
+class Target:
+    """An output file: its format, and the recordings whose events it holds."""
+
+    path: Path
+    format: str
+    recordings: Sequence[str]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run kws-detect and return its exit status."""
+    parser = base_parser("kws-detect", "Finds the keywords of a model in recordings.", EPILOG)
+    parser.add_argument("model", type=Path, metavar="MODEL", help="model file of kws-enroll")
+    parser.add_argument(
+        "inputs",
+        nargs="+",
+        metavar="FILE_OR_FOLDER",
+        help="sound files, folders of them, or - for standard input",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="PATH",
+        help="file or folder (default: standard output)",
+    )
+    parser.add_argument(
+        "--output-format",
+        choices=(*FORMATS, "all"),
+        help="default: by the extension of -o, otherwise csv",
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--threshold",
+        type=finite_float,
+        metavar="X",
+        help="least score of an event (default: the model's own)",
+    )
+    which.add_argument(
+        "--candidates",
+        action="store_true",
+        help="every best match that overlaps with no better one, whatever its score",
+    )
+    parser.add_argument(
+        "--top",
+        type=positive_int,
+        metavar="N",
+        help="of these, the N with the highest scores in each recording",
+    )
+    parser.add_argument(
+        "--keyword",
+        action="append",
+        metavar="NAME",
+        help="look for this keyword only; repeatable",
+    )
+    parser.add_argument(
+        "--scores",
+        type=Path,
+        metavar="DIR",
+        help="write the score curves, one .npz per recording: keywords, times_s, scores",
+    )
+    parser.add_argument(
+        "--rate",
+        type=positive_int,
+        default=16000,
+        metavar="HZ",
+        help="sampling rate of raw standard input",
+    )
+    add_device(parser)
+    add_threads(parser)
+    add_force(parser)
+    return run(_detect, parser, argv)
+
+
+def _detect(args: argparse.Namespace) -> int:
+    problems = Problems(args.console)
+    durations = _recordings(args.inputs, problems)
+    if not durations:
+        return problems.status(0)
+    format, targets = _plan(args.output, args.output_format, list(durations))
+    curves = _curves(args.scores, list(durations))
+    for path in [*(target.path for target in targets), *curves.values()]:
+        # A folder that is not there yet can be made where a file could.
+        new = path != args.output and not path.parent.exists()
+        check_writable(path.parent if new else path, args.force)
+
+    use_threads(args.threads)
+    from kws.model import KeywordModel
+
+    search = _Search(KeywordModel.load(args.model), args, curves)
+    live = STDIN in durations and format in LIVE_FORMATS and not targets and not args.top
+    if STDIN in durations:
+        events, durations[STDIN] = search.stream(format if live else None)
+        found = {STDIN: events}
+    else:
+        found = search.files(durations, problems)
+    if args.top:
+        # Sorting keeps the order of time among equal scores.
+        found = {
+            name: sorted(events, key=lambda event: -event.score)[: args.top]
+            for name, events in found.items()
+        }
+    if found and not live:
+        _write(format, targets, found, durations, args.force)
+    count = sum(map(len, found.values()))
+    args.console.info(
+        f"{count} event{'s' * (count != 1)} in {len(found)} recording{'s' * (len(found) != 1)}"
+    )
+    return problems.status(len(found))
+
+
+def _recordings(inputs: Sequence[str], problems: Problems) -> dict[str, float]:
+    """Recordings with their seconds (0 for standard input); what cannot be opened is named."""
+    if STDIN in inputs:
+        if len(inputs) > 1:
+            raise InputError("- stands alone; search files and standard input one after the other")
+        if sys.stdin.isatty():
+            raise InputError("standard input is the keyboard; pipe sound into it (see --help)")
+        return {STDIN: 0.0}
+    from fewshot.audio import audio_files, info
+
+    durations: dict[str, float] = {}
+    for text in dict.fromkeys(inputs):
+        try:
+            paths = audio_files(text)
+        except InputError as error:
+            problems.add(error)
+            continue
+        for path in paths:
+            if path.as_posix() in durations:
+                continue
+            try:
+                durations[path.as_posix()] = info(path).duration_s
+            except InputError as error:
+                problems.add(error)
+    return durations
+
+
+def _plan(
+    output: Path | None, format: str | None, recordings: Sequence[str]
+) -> tuple[str, list[Target]]:
+    """The format, and the files to write: none for standard output."""
+    in_folder = output is not None and output.is_dir()
+    known = None if output is None or in_folder else format_of(output)
+    if format is None and output is not None and not in_folder and known is None:
+        endings = " ".join(form.suffix for form in FORMATS.values())
+        raise InputError(f"{output}: no format has this ending; use {endings} or --output-format")
+    format = format or known or "csv"
+    formats = list(FORMATS) if format == "all" else [format]
+    several = any(FORMATS[name].one_recording for name in formats) and len(recordings) > 1
+    if format == "all" or several:
+        if output is None or known:
+            what = "several files" if format == "all" else "one file per recording"
+            raise InputError(f"--output-format {format} writes {what}; give a folder with -o")
+    elif not in_folder:
+        return format, [] if output is None else [Target(output, format, recordings)]
+    targets = []
+    for name in formats:
+        stems, groups = ["events"], [recordings]
+        if FORMATS[name].one_recording:
+            stems, groups = file_stems(recordings), [[recording] for recording in recordings]
+        targets += [
+            Target(output / (stem + FORMATS[name].suffix), name, group)
+            for stem, group in zip(stems, groups, strict=True)
+        ]
+    return format, targets
+
+
+def _curves(folder: Path | None, recordings: Sequence[str]) -> dict[str, Path]:
+    """File of each recording's score curves."""
+    if folder is None:
+        return {}
+    stems = zip(recordings, file_stems(recordings), strict=True)
+    return {name: folder / f"{stem}.npz" for name, stem in stems}
+
+
+class _Search:
+    """A model that looks into recordings as the command line asks for."""
+
+    def __init__(
+        self, model: "KeywordModel", args: argparse.Namespace, curves: Mapping[str, Path]
+    ) -> None:
+        self.model, self.args, self.curves = model, args, curves
+        self.stop = threading.Event()
+        # An unknown keyword or a missing device is refused here, before any work.
+        self.detector(parallel=True)
+
+    def detector(self, *, parallel: bool) -> "Detector":
+        """A fresh detector."""
+        return self.model.detector(
+            threshold=self.args.threshold,
+            keywords=self.args.keyword,
+            candidates=self.args.candidates,
+            keep_scores=bool(self.curves),
+            device=self.args.device,
+            parallel=parallel,
+        )
+
+    def files(self, durations: Mapping[str, float], problems: Problems) -> dict[str, list[Event]]:
+        """Events of each recording; those that fail are named and left out."""
+        import torch
+
+        threads = self.args.threads or torch.get_num_threads()
+        workers = min(threads, len(durations))
+        found = {}
+        total = int(sum(durations.values()))
+        with (
+            progress(total=total, desc="seconds", quiet=self.args.quiet) as bar,
+            self._outcomes(list(durations), workers, threads // workers, bar) as outcomes,
+        ):
+            for name, outcome in outcomes:
+                try:
+                    found[name] = outcome()
+                except InputError as error:
+                    problems.add(error)
+        return found
+
+    @contextmanager
+    def _outcomes(
+        self, names: Sequence[str], workers: int, threads: int, bar: Any
+    ) -> Iterator[Iterator[tuple[str, Callable[[], list[Event]]]]]:
+        """Calls that give each recording's events, as they are there.
+
+        Parallel regions inside parallel workers would wait for each other: either one recording
+        is searched by all threads, or each by its own.
+        """
+        if workers == 1:
+            yield ((name, partial(self._file, name, bar, parallel=True)) for name in names)
+            return
+        with ThreadPoolExecutor(workers, initializer=use_threads, initargs=(threads,)) as pool:
+            futures = {pool.submit(self._file, name, bar, parallel=False): name for name in names}
+            try:
+                yield ((futures[future], future.result) for future in as_completed(futures))
+            finally:
+                self.stop.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def _file(self, name: str, bar: Any, *, parallel: bool) -> list[Event]:
+        reached = 0
+
+        def advance(done_s: float) -> None:
+            nonlocal reached
+            if self.stop.is_set():
+                raise CancelledError
+            with bar.get_lock():
+                bar.update(int(done_s) - reached)
+            reached = int(done_s)
+
+        detector = self.detector(parallel=parallel)
+        events = self.model.detect(Path(name), detector=detector, progress=advance)
+        self._write_curves(name, detector)
+        return [replace(event, filename=name) for event in events]
+
+    def stream(self, live: str | None) -> tuple[list[Event], float]:
+        """Events of standard input and its seconds; printed as they come in the format `live`."""
+        from fewshot.audio import SAMPLE_RATE, Conditioner, RunningLevel, pcm_blocks
+
+        rate, blocks = pcm_blocks(sys.stdin.buffer, rate=self.args.rate)
+        conditioner = Conditioner(rate, name="standard input")
+        level, detector = RunningLevel(), self.detector(parallel=True)
+        n_samples, found = 0, []
+
+        def take(samples: "np.ndarray", last: bool = False) -> None:
+            events = detector.push(samples) + (detector.finish() if last else [])
+            for event in (replace(event, filename=STDIN) for event in events):
+                found.append(event)
+                if live:
+                    print(self._live_line(event, live), flush=True)
+
+        if live == "csv":
+            print(CSV_HEADER, flush=True)
+        for block in blocks:
+            conditioned = conditioner.push(block)
+            n_samples += len(conditioned)
+            take(level.push(conditioned))
+        rest = conditioner.finish()
+        take(level.push(rest))
+        take(level.finish(), last=True)
+        self._write_curves(STDIN, detector)
+        return found, (n_samples + len(rest)) / SAMPLE_RATE
+
+    def _live_line(self, event: Event, format: str) -> str:
+        if format == "csv":
+            return csv_line(event)
+        threshold = self.model.thresholds.get(event.label, self.model.threshold)
+        if self.args.candidates or self.args.threshold is not None:
+            threshold = self.args.threshold
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        return jsonl_line(event, threshold=threshold, time=now)
+
+    def _write_curves(self, name: str, detector: "Detector") -> None:
+        if name not in self.curves:
+            return
+        import numpy as np
+
+        keywords, times_s, scores = detector.scores()
+        path = self.curves[name]
+        path.parent.mkdir(exist_ok=True)
+        with write_whole(path, force=self.args.force) as temporary:
+            np.savez(temporary, keywords=np.array(keywords), times_s=times_s, scores=scores)
+
+
+def _write(
+    format: str,
+    targets: Sequence[Target],
+    found: Mapping[str, list[Event]],
+    durations: Mapping[str, float],
+    force: bool,
+) -> None:
+    """Write the events to the files, or to standard output where there are none."""
+    events = sort_events(event for own in found.values() for event in own)
+    if not targets and format == "textgrid":
+        sys.stdout.write(to_textgrid(events, *durations.values()))
+    elif not targets:
+        sys.stdout.write(FORMATS[format].to_text(events))
+    for target in targets:
+        lengths = {name: durations[name] for name in target.recordings if name in found}
+        chosen = [event for event in events if event.filename in lengths]
+        if lengths:
+            target.path.parent.mkdir(exist_ok=True)
+            write_events(chosen, target.path, target.format, durations=lengths, force=force)

@@ -1,0 +1,245 @@
+"""kws-enroll: clips of keywords in, a model out."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fewshot.console import (
+    Problems,
+    add_device,
+    add_force,
+    add_seed,
+    add_threads,
+    base_parser,
+    check_writable,
+    existing_path,
+    positive_int,
+    progress,
+    run,
+    use_threads,
+)
+from fewshot.errors import InputError, one_line
+
+if TYPE_CHECKING:
+    from kws.clips import Clip, LoadedClip
+    from kws.model import KeywordModel, KwsConfig
+
+EPILOG = """\
+examples:
+  kws-enroll --keyword door 1.wav 2.wav 3.wav 4.wav 5.wav -o door.kws
+  kws-enroll clips -o keywords.kws                 clips/door/1.wav, clips/lamp/1.wav, ...
+  kws-enroll train.csv --root audio -o keywords.kws
+  kws-enroll --add keywords.kws more -o more.kws   learn the keywords in "more" as well
+  kws-enroll --add keywords.kws more --force       the same, and keywords.kws is replaced
+  kws-enroll keywords.kws --remove door -o fewer.kws
+
+CSV columns: event_label,event_onset,event_offset,file (seconds; separated by comma, semicolon or
+tab; others are ignored). The sound around a clip that is cut from a longer file helps.
+
+--add learns the old keywords once more, from their clips, which the model keeps. --remove takes
+keywords out, and what is left stays as it was. With both, the removal comes first.
+
+Sound: any format that libsndfile reads, any rate, any number of channels.
+Exit status: 0 done, 1 some clips were left out (each is named), 2 no model, 130 interrupted.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run kws-enroll and return its exit status."""
+    parser = base_parser("kws-enroll", "Learns keywords from a few clips of each.", EPILOG)
+    parser.add_argument(
+        "clips",
+        nargs="?",
+        type=existing_path,
+        metavar="CLIPS",
+        help="folder with a sub-folder of clips per keyword, or CSV (with --remove: the model)",
+    )
+    parser.add_argument(
+        "--keyword",
+        nargs="+",
+        action="append",
+        default=[],
+        metavar=("NAME", "CLIP"),
+        help="a keyword and its clips: sound files, or a folder of them; repeatable",
+    )
+    parser.add_argument("-o", "--output", type=Path, metavar="MODEL", help="model file to write")
+    parser.add_argument(
+        "--root",
+        type=existing_path,
+        metavar="DIR",
+        help="what the CSV's files are relative to (default: the CSV's folder or its parent, "
+        "whichever holds them)",
+    )
+    parser.add_argument(
+        "--noise",
+        type=existing_path,
+        metavar="DIR",
+        help="background recordings without the keywords (default: generated noise)",
+    )
+    parser.add_argument(
+        "--add", type=existing_path, metavar="MODEL", help="model whose keywords are kept"
+    )
+    parser.add_argument(
+        "--remove",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="take a keyword out of the model",
+    )
+    parser.add_argument(
+        "--epochs",
+        type=positive_int,
+        metavar="N",
+        help="passes over the clips (default: 40; the paper's schedule has 1000)",
+    )
+    parser.add_argument(
+        "--templates",
+        choices=("barycenter", "shots"),
+        help="search for one mean of each keyword's clips, or for every clip (default: barycenter)",
+    )
+    parser.add_argument(
+        "--loss",
+        choices=("tacos", "adacos"),
+        help="with or without positions within the word (default: tacos)",
+    )
+    add_device(parser)
+    add_seed(parser)
+    add_threads(parser)
+    add_force(parser)
+    return run(_enroll, parser, argv)
+
+
+def _enroll(args: argparse.Namespace) -> int:
+    start, clips = args.add, args.clips
+    if args.remove and start is None:
+        start, clips = clips, None
+    _check_usage(args, start, clips)
+    output = args.output or start
+    # Who names the same file twice wants it changed.
+    force = args.force or bool(start and args.output and _same_file(start, args.output))
+    check_writable(output, force)
+
+    use_threads(args.threads)
+    from kws.model import KeywordModel
+
+    problems = Problems(args.console)
+    model = KeywordModel.load(start) if start else None
+    for name in dict.fromkeys(args.remove):
+        model = model.remove(name)
+    used = 0
+    if clips or args.keyword:
+        model, used = _learn(args, _wanted(args, clips), model, problems)
+    model.save(output, force=force)
+    args.console.info(f"wrote {one_line(str(output))}: {one_line(', '.join(model.keywords))}")
+    return problems.status(used)
+
+
+def _check_usage(args: argparse.Namespace, start: Path | None, clips: Path | None) -> None:
+    if args.remove and start is None:
+        raise InputError("--remove needs the model: kws-enroll MODEL --remove NAME -o NEW_MODEL")
+    if not (clips or args.keyword or args.remove):
+        raise InputError("no clips; give CLIPS, or --keyword NAME CLIP CLIP CLIP CLIP CLIP")
+    if args.output is None and start is None:
+        raise InputError("no output; say with -o MODEL where the model goes")
+    if args.root and not (clips and clips.is_file()):
+        raise InputError("--root belongs to a CSV; leave it out")
+    for name, *files in args.keyword:
+        if not files:
+            raise InputError(f"--keyword {name}: no clips; give five after the name")
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    return other.exists() and one.samefile(other)
+
+
+def _wanted(args: argparse.Namespace, clips: Path | None) -> "list[Clip]":
+    """Clips of all sources."""
+    from kws.clips import clips_from_csv, clips_from_folder, clips_of_keyword
+
+    wanted = [clip for name, *files in args.keyword for clip in clips_of_keyword(name, files)]
+    if clips is None:
+        return wanted
+    if clips.is_dir():
+        return wanted + clips_from_folder(clips)
+    if _is_sound(clips):
+        raise InputError(f"{clips}: is a sound file; name its keyword with --keyword NAME CLIP...")
+    return wanted + clips_from_csv(clips, args.root)
+
+
+def _is_sound(path: Path) -> bool:
+    from fewshot.audio import info
+
+    try:
+        return info(path).duration_s > 0
+    except InputError:
+        return False
+
+
+def _learn(
+    args: argparse.Namespace,
+    wanted: "list[Clip]",
+    add_to: "KeywordModel | None",
+    problems: Problems,
+) -> "tuple[KeywordModel, int]":
+    """Learn from those of the clips that can be used; give the model and their number."""
+    from kws.clips import load_clips
+    from kws.enrollment import CONTEXT_S, enroll
+    from kws.model import resolve_device
+
+    console, config = args.console, _config(args, add_to)
+    device = resolve_device(args.device)
+    loaded, refused = load_clips(wanted, context_s=CONTEXT_S)
+    for problem in refused:
+        problems.add(problem)
+    for line in _listing(loaded):
+        console.info(line)
+    console.info(f"training on {device}")
+    with progress(total=config.epochs, desc="epoch", quiet=args.quiet) as bar:
+
+        def on_epoch(epoch: int, loss: float) -> None:
+            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+            bar.update()
+            console.detail(f"epoch {epoch + 1} of {config.epochs}: loss {loss:.3f}")
+
+        model = enroll(
+            [item.clip for item in loaded],
+            noise=args.noise,
+            config=config,
+            device=device,
+            seed=args.seed,
+            add_to=add_to,
+            on_epoch=on_epoch,
+        )
+    for problem in model.problems:
+        problems.add(problem)
+    for warning in model.warnings:
+        console.warning(warning)
+    for line in model.summary:
+        console.info(line)
+    return model, len(loaded)
+
+
+def _config(args: argparse.Namespace, add_to: "KeywordModel | None") -> "KwsConfig":
+    """Settings that were asked for; else those of the model that is added to, or the defaults."""
+    from kws.model import KwsConfig
+
+    asked = {name: getattr(args, name) for name in ("epochs", "templates", "loss")}
+    return replace(
+        add_to.config if add_to else KwsConfig(),
+        **{name: value for name, value in asked.items() if value is not None},
+    )
+
+
+def _listing(loaded: "list[LoadedClip]") -> list[str]:
+    """Which clips are used, with their lengths, by keyword."""
+    lines = []
+    for label in sorted({item.clip.label for item in loaded}):
+        own = [item for item in loaded if item.clip.label == label]
+        lines.append(one_line(f"{label}: {len(own)} clip{'s' * (len(own) > 1)}"))
+        for item in own:
+            clip = item.clip
+            part = f" from {clip.onset_s:.2f} s" if clip.onset_s is not None else ""
+            lines.append(one_line(f"  {item.duration_s:.2f} s  {clip.path}{part}"))
+    return lines

@@ -1,0 +1,342 @@
+"""kws-evaluate: how well events match the truth."""
+
+import argparse
+import csv
+import io
+import json
+import math
+import posixpath
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fewshot.console import (
+    Console,
+    add_force,
+    base_parser,
+    check_writable,
+    positive_float,
+    run,
+    write_whole,
+)
+from fewshot.errors import InputError, one_line
+from fewshot.events import Event, read_events
+from fewshot.tables import nearest_root, number, read_table
+from kws.evaluation import (
+    Counts,
+    Evaluation,
+    Scores,
+    Tuned,
+    TunedPerKeyword,
+    evaluate,
+    join_files,
+    tune,
+    tune_per_keyword,
+)
+
+EPILOG = """\
+An event is right if the reference has one of the same label whose onset is at most the collar away
+and whose offset at most the collar or the share of its length (sed_eval, event-based). "all" is the
+micro average. ER is the error rate, FA/h false alarms per hour.
+
+file formats:
+  REFERENCE.csv   file,event_label,event_onset,event_offset     seconds; other columns are ignored
+                  calls/a.wav,lamp,1.25,1.71                    file relative to --root
+  EVENTS.csv      filename,event_onset,event_offset,event_label,score     as kws-detect writes it
+                  calls/a.wav,1.264,1.696,lamp,-0.214                     relative to this folder
+  LIST.csv        file,duration
+                  calls/a.wav,61.5
+
+REFERENCE and EVENTS may also be JSON lines, RTTM, Audacity labels, TextGrid or DCASE's tables.
+Recordings are joined by path; by base name only where that is unique.
+
+examples:
+  kws-evaluate truth.csv events.csv --recordings recordings.csv
+  kws-detect keywords.kws recordings --candidates -o candidates.csv
+  kws-evaluate truth.csv candidates.csv --tune
+
+Exit status: 0 done, 2 unusable input.
+"""
+
+COUNTS = ("n_ref", "n_sys", "n_tp", "n_fp", "n_fn")
+FIGURES = ("f_score", "precision", "recall", "error_rate", "false_alarms_per_hour")
+NAMED_AT_MOST = 3
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Truth and events with the same names for the same recordings."""
+
+    reference: list[Event]
+    events: list[Event]
+    recordings: Mapping[str, float] | Sequence[str] | None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run kws-evaluate and return its exit status."""
+    parser = base_parser("kws-evaluate", "Compares detected events with the truth.", EPILOG)
+    parser.add_argument("reference", type=Path, metavar="REFERENCE.csv", help="the true events")
+    parser.add_argument("events", type=Path, metavar="EVENTS.csv", help="what kws-detect found")
+    parser.add_argument(
+        "--recordings",
+        type=Path,
+        metavar="LIST.csv",
+        help="every recording, also those without a keyword; needed for false alarms per hour",
+    )
+    parser.add_argument(
+        "--root",
+        type=Path,
+        metavar="DIR",
+        help="what files in REFERENCE and LIST are relative to (default: the folder of REFERENCE "
+        "or its parent, the nearest that holds them)",
+    )
+    parser.add_argument(
+        "--collar", type=positive_float, default=0.2, metavar="S", help="tolerance in seconds"
+    )
+    parser.add_argument(
+        "--percentage-of-length",
+        type=_share,
+        default=0.5,
+        metavar="X",
+        help="tolerance of offsets as a share of the true length, 0 to 1",
+    )
+    parser.add_argument(
+        "--tune",
+        action="store_true",
+        help="find the threshold with the best F; EVENTS from kws-detect --candidates",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="REPORT.csv", help="write the table as CSV as well"
+    )
+    add_force(parser)
+    return run(_evaluate, parser, argv)
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return value
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    if args.output is not None:
+        check_writable(args.output, args.force)
+    inputs = _read(args)
+    tolerance = {"collar_s": args.collar, "percentage_of_length": args.percentage_of_length}
+    events, tuned = inputs.events, None
+    if args.tune:
+        if not events:
+            raise InputError(f"{args.events}: no events; write them with kws-detect --candidates")
+        unscored = sum(event.score is None for event in events)
+        if unscored:
+            what = f"{unscored} of {len(events)} events have no score; --tune needs one for each"
+            raise InputError(f"{args.events}: {what} (kws-detect --candidates)")
+        tuned = (
+            tune(inputs.reference, events, **tolerance),
+            tune_per_keyword(inputs.reference, events, **tolerance),
+        )
+        if not tuned[0].n_tp:
+            args.console.warning("no event matches the reference at any threshold")
+        events = [event for event in events if event.score >= tuned[0].threshold]
+    result = evaluate(inputs.reference, events, inputs.recordings, **tolerance)
+    if args.output is not None:
+        with write_whole(args.output, force=args.force) as temporary:
+            temporary.write_text(_report(result), "utf-8", "backslashreplace", newline="\n")
+    if args.json:
+        print(json.dumps(_object(args, result, tuned), indent=2))
+        return
+    print(_text(result, tolerance))
+    if result.duration_s is None:
+        args.console.info(
+            "FA/h (false alarms per hour) needs --recordings LIST.csv (file,duration)"
+        )
+    if tuned:
+        scores = [event.score for event in inputs.events]
+        print("\n".join(["", *_tuned_lines(*tuned, scores, verbose=args.verbose)]))
+        args.console.info(
+            "The threshold was chosen on these recordings; see how well it does on others."
+        )
+
+
+# --- inputs -----------------------------------------------------------------------------------
+
+
+def _read(args: argparse.Namespace) -> Inputs:
+    # "." and ".." apart, names of the reference and the list are compared as they are.
+    reference = [
+        replace(event, filename=posixpath.normpath(event.filename))
+        for event in read_events(args.reference)
+    ]
+    events = read_events(args.events)
+    recordings = None if args.recordings is None else _recordings(args.recordings)
+    names = {event.filename for event in reference}
+    if recordings is not None:
+        unlisted = sorted(names - set(recordings))
+        if unlisted:
+            raise InputError(
+                f"{args.recordings}: lacks {unlisted[0]}, which {args.reference} has; add it"
+            )
+        names = set(recordings)
+    root = args.root
+    if root is None:
+        root = nearest_root(args.reference, names)
+    elif not root.is_dir():
+        raise InputError(f"{root}: no such folder")
+    args.console.detail(f"files of the reference are relative to {root or 'an unknown folder'}")
+    joined = join_files(sorted(names), sorted({event.filename for event in events}), root)
+    strange = [file for file, name in joined.items() if name is None]
+    if strange:
+        _tell_strange(args.console, strange, listed=recordings is not None)
+    if recordings is not None:
+        events = [event for event in events if joined[event.filename] is not None]
+    events = [replace(e, filename=joined[e.filename] or e.filename) for e in events]
+    return Inputs(reference, events, recordings)
+
+
+def _recordings(path: Path) -> Mapping[str, float] | Sequence[str]:
+    """Durations by recording, or only the recordings if the table has no durations."""
+    durations: dict[str, float | None] = {}
+    for row, fields in read_table(path, [("file", "filename")]):
+        where = f"{path}:{row}"
+        name = fields.get("file") or fields.get("filename")
+        if not name:
+            raise InputError(f"{where}: the file is empty")
+        name = posixpath.normpath(name.replace("\\", "/"))
+        if name in durations:
+            raise InputError(f"{where}: {name} is there twice")
+        durations[name] = None
+        if "duration" in fields:
+            durations[name] = number(where, "the duration", fields["duration"])
+            if durations[name] <= 0:
+                raise InputError(f"{where}: the duration {durations[name]:g} s is not above 0")
+    if not durations:
+        raise InputError(f"{path}: no recordings in it")
+    return list(durations) if None in durations.values() else durations
+
+
+def _tell_strange(console: Console, files: Sequence[str], *, listed: bool) -> None:
+    lacking, so = ("the list", "left out") if listed else ("REFERENCE", "counted as false alarms")
+    named = ", ".join(files[:NAMED_AT_MOST]) + (", ..." if len(files) > NAMED_AT_MOST else "")
+    recordings = _some(len(files), "recording")
+    console.warning(f"events of {recordings} that {lacking} lacks are {so}: {named}")
+
+
+# --- results ----------------------------------------------------------------------------------
+
+
+def _text(result: Evaluation, tolerance: Mapping[str, float]) -> str:
+    hours = "" if result.duration_s is None else f" ({_duration(result.duration_s)})"
+    head = (
+        f"{_some(result.n_recordings, 'recording')}{hours}, "
+        f"{_some(result.n_ref, 'event')} in the reference, "
+        f"{result.n_sys} found; collar {tolerance['collar_s']:g} s, "
+        f"{100 * tolerance['percentage_of_length']:g} % of the length"
+    )
+    columns = ["keyword", "ref", "found", "TP", "FP", "FN", "F %", "P %", "R %", "ER"]
+    timed = result.duration_s is not None
+    rows = [columns + ["FA/h"] * timed]
+    for label, scores in [("all", result), *result.keywords.items()]:
+        rates = (
+            f"{100 * value:.1f}" for value in (scores.f_score, scores.precision, scores.recall)
+        )
+        counts = (str(getattr(scores, name)) for name in COUNTS)
+        alarms = [f"{scores.false_alarms_per_hour:.1f}"] if timed else []
+        error_rate = "n/a" if scores.error_rate is None else f"{scores.error_rate:.2f}"
+        rows.append([one_line(label), *counts, *rates, error_rate, *alarms])
+    lines = list(_aligned(rows))
+    rule = "-" * _width(lines[0])
+    return "\n".join([head, "", lines[0], rule, lines[1], rule, *lines[2:]])
+
+
+def _some(count: int, thing: str) -> str:
+    return f"{count} {thing}{'s' * (count != 1)}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 3600:.2f} h" if seconds >= 3600 else f"{seconds / 60:.1f} min"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    for first, *others in rows:
+        line = first + " " * (widths[0] - _width(first))
+        for text, width in zip(others, widths[1:], strict=True):
+            line += "  " + " " * (max(width, 5) - _width(text)) + text
+        yield line
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal: East Asian letters take two, combining ones none."""
+    return sum(
+        0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "WF")
+        for c in text
+    )
+
+
+def _percent(counts: Counts) -> str:
+    figures = (counts.f_score, counts.precision, counts.recall)
+    return "F {:.1f} %, P {:.1f} %, R {:.1f} %".format(*(100 * figure for figure in figures))
+
+
+def _tuned_lines(
+    tuned: Tuned, each: TunedPerKeyword, scores: Sequence[float], *, verbose: bool
+) -> Iterator[str]:
+    threshold = _brief(tuned.threshold, scores)
+    yield f"best threshold {threshold}: {_percent(tuned)}"
+    yield f"use it: kws-detect --threshold {threshold} MODEL FILE..."
+    if verbose:
+        yield f"one threshold for each keyword: {_percent(each)}"
+        rows = [(one_line(k), _brief(t, scores)) for k, t in each.thresholds.items()]
+        yield from (f"  {line}" for line in _aligned(rows))
+
+
+def _brief(threshold: float, scores: Iterable[float]) -> str:
+    """The shortest text, from four digits up, that stays well away from every score."""
+    # Half-way at most, since scores in the file are themselves rounded.
+    room = min(abs(score - threshold) for score in scores) / 2
+    texts = (f"{threshold:.{digits}g}" for digits in range(4, 18))
+    return next(text for text in texts if abs(float(text) - threshold) <= room)
+
+
+def _figures(scores: Scores) -> dict[str, float | int | None]:
+    return {name: getattr(scores, name) for name in (*COUNTS, *FIGURES)}
+
+
+def _object(
+    args: argparse.Namespace, result: Evaluation, tuned: tuple[Tuned, TunedPerKeyword] | None
+) -> dict:
+    def counted(counts: Counts) -> dict:
+        return {name: getattr(counts, name) for name in (*COUNTS, *FIGURES[:3])}
+
+    return {
+        "reference": str(args.reference),
+        "events": str(args.events),
+        "collar_s": args.collar,
+        "percentage_of_length": args.percentage_of_length,
+        "n_recordings": result.n_recordings,
+        "duration_s": result.duration_s,
+        "overall": _figures(result),
+        "keywords": {label: _figures(scores) for label, scores in result.keywords.items()},
+        "tuned": tuned
+        and {
+            "threshold": tuned[0].threshold,
+            **counted(tuned[0]),
+            "per_keyword": {"thresholds": dict(tuned[1].thresholds), **counted(tuned[1])},
+        },
+    }
+
+
+def _report(result: Evaluation) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("scope", "event_label", *COUNTS, *FIGURES))
+    writer.writerow(("overall", "", *_figures(result).values()))
+    for label, scores in result.keywords.items():
+        writer.writerow(("keyword", label, *_figures(scores).values()))
+    return text.getvalue()

@@ -1,0 +1,163 @@
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from kws.commands.enroll import main
+from kws.model import KeywordModel, KwsConfig
+
+
+@pytest.fixture
+def quick(tmp_path, monkeypatch, linear):
+    """Runs kws-enroll with one epoch in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments, epochs=("--epochs", 1)):
+        return main([str(argument) for argument in (*arguments, *epochs)])
+
+    return run
+
+
+def files(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_one_keyword(quick, words, tmp_path, capsys):
+    assert quick("--keyword", "up", *words.clips["up"], "-o", "up.kws", "--seed", 4) == 0
+    out, err = capsys.readouterr()
+    assert not out
+    for clip in words.clips["up"]:
+        assert f"{sf.info(clip).duration:.2f} s  {clip}" in err
+    assert "up: 3 clips" in err and "warning: " in err and "learnt 1 keyword" in err
+    model = KeywordModel.load("up.kws")
+    assert (model.keywords, model.seed, model.config.epochs) == (["up"], 4, 1)
+    assert files(tmp_path) == ["up.kws"]
+
+
+def test_a_folder_and_the_settings(quick, words, capsys):
+    options = ("--templates", "barycenter", "--loss", "adacos", "--threads", 1, "--verbose")
+    assert quick(words.folder, "-o", "m.kws", *options) == 0
+    model = KeywordModel.load("m.kws")
+    assert model.config == KwsConfig(epochs=1, templates="barycenter", loss="adacos")
+    assert model.keywords == ["down", "up"] and len(model.clips) == 6
+    assert "epoch 1 of 1: loss" in capsys.readouterr().err
+
+
+def test_a_table_names_the_row_of_a_bad_clip(quick, words, capsys):
+    rows = [f"up,0.05,0.3,{path}" for path in words.clips["up"]]
+    rows += [rf"up,{times},{words.clips['up'][0]}" for times in ("0.1,99", "-1,0.2")]
+    with open("train.csv", "w") as table:
+        print("event_label,event_onset,event_offset,file", *rows, sep="\n", file=table)
+    assert quick("train.csv", "-o", "m.kws", "--quiet") == 1
+    named, other, summary = capsys.readouterr().err.splitlines()
+    assert "kws-enroll: train.csv:5: " in named and "99" in named
+    assert "kws-enroll: train.csv:6: " in other and "-1" in other
+    assert summary == "kws-enroll: 2 of 5 inputs failed"
+    assert [clip.onset_s for clip in KeywordModel.load("m.kws").clips] == [0.05] * 3
+
+
+def test_label_files_without_their_audio(quick, capsys):
+    with open("train.csv", "w") as table:
+        print("idx,event_label,event_onset,event_offset,file,scene_label", file=table)
+        print(r"1,expensive,0.79,1.66,.\dailytalk\data\1002\12_1_d1002.wav,1002", file=table)
+    assert quick("train.csv", "-o", "m.kws") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "dailytalk/data/1002/12_1_d1002.wav" in line and "--root" in line
+
+
+def test_keywords_are_added_and_removed(quick, words, capsys):
+    assert quick("--keyword", "up", *words.clips["up"], "-o", "up.kws", "--loss", "adacos") == 0
+    before = Path("up.kws").read_bytes()
+    add = ("--add", "up.kws", "--keyword", "down", *words.clips["down"])
+    assert quick(*add, "-o", "both.kws", epochs=()) == 0
+    both = KeywordModel.load("both.kws")
+    assert both.keywords == ["down", "up"]
+    assert both.config == KwsConfig(epochs=1, loss="adacos"), "settings are those of the model"
+
+    assert quick(*add) == 2, "the model itself is replaced with --force only"
+    assert "up.kws: exists; use --force" in capsys.readouterr().err
+    assert Path("up.kws").read_bytes() == before
+    assert quick("both.kws", "--remove", "down", "-o", "fewer.kws", epochs=()) == 0
+    fewer = KeywordModel.load("fewer.kws")
+    assert fewer.keywords == ["up"]
+    np.testing.assert_array_equal(fewer.frames[0], both.shots("up")[0])
+    assert quick("--add", "both.kws", "--remove", "up", "-o", "both.kws", epochs=()) == 0
+    assert KeywordModel.load("both.kws").keywords == ["down"]
+    assert quick(*add, "--force") == 0
+    assert KeywordModel.load("up.kws").keywords == ["down", "up"]
+
+
+def test_a_keyword_can_be_recorded_anew(quick, words):
+    again = ("--remove", "up", "--keyword", "up", words.clips["up"][1], "-o", "new.kws")
+    assert quick("--add", words.model_path, *again) == 0
+    model = KeywordModel.load("new.kws")
+    assert [clip.file for clip in model.clips if clip.label == "up"] == [str(words.clips["up"][1])]
+    assert len(model.clips) == 4
+
+
+UNUSABLE = {
+    "no clips; give CLIPS": ("-o", "m.kws"),
+    "say with -o": ("clips",),
+    "--keyword up: no clips": ("--keyword", "up", "-o", "m.kws"),
+    "--root belongs to a CSV": ("clips", "--root", ".", "-o", "m.kws"),
+    "nowhere: no such file": ("nowhere", "-o", "m.kws"),
+    "nowhere.wav: no such file": ("--keyword", "up", "nowhere.wav", "-o", "m.kws"),
+    "is a sound file": ("tone.wav", "-o", "m.kws"),
+    "text.wav: not": ("clips", "-o", "m.kws"),
+    "no such folder": ("clips", "-o", "nowhere/m.kws"),
+    "old.kws: exists; use --force": ("clips", "-o", "old.kws"),
+    "clips/up: no sound": ("--keyword", "up", "clips/up/empty", "-o", "m.kws"),
+    "not a model": ("--add", "old.kws", "clips", "-o", "m.kws"),
+    "--remove needs the model": ("--remove", "up", "-o", "m.kws"),
+    "device 'cuda' is not there": ("clips", "-o", "m.kws", "--device", "cuda"),
+}
+
+
+@pytest.mark.parametrize("message", UNUSABLE)
+def test_what_cannot_be_used_is_one_line_and_no_model(quick, tmp_path, capsys, message):
+    if "cuda" in message and __import__("torch").cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    (tmp_path / "clips" / "up" / "empty").mkdir(parents=True)
+    (tmp_path / "clips" / "up" / "text.wav").write_text("not audio")
+    (tmp_path / "old.kws").write_text("not a model")
+    sf.write(tmp_path / "tone.wav", np.ones(16), 16000)
+    try:
+        status = quick(*UNUSABLE[message])
+    except SystemExit as stopped:
+        status = stopped.code
+    assert status == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("kws-enroll: ")
+    assert message.removeprefix("clips/up: ") in line
+    assert files(tmp_path) == ["clips", "old.kws", "tone.wav"]
+    assert (tmp_path / "old.kws").read_text() == "not a model"
+
+
+def test_unknown_keywords_cannot_be_removed(quick, words, tmp_path, capsys):
+    for names, message in ((["left"], "'left' is not in the model"), (["up", "down"], "only one")):
+        remove = [part for name in names for part in ("--remove", name)]
+        assert quick(words.model_path, *remove, "-o", "m.kws") == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert message in line
+    assert not files(tmp_path)
+
+
+def test_an_interrupt_in_training_leaves_nothing(quick, words, tmp_path, monkeypatch, capsys):
+    def interrupt(*_, **__):
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr("kws.learning.balanced_indices", interrupt)
+    assert quick("--keyword", "up", *words.clips["up"], "-o", "m.kws", "--quiet") == 130
+    assert capsys.readouterr().err == "kws-enroll: interrupted\n"
+    assert not files(tmp_path)
+
+
+def test_help_states_the_defaults(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = " ".join(capsys.readouterr().out.split())
+    config = KwsConfig()
+    for default in (config.epochs, config.templates, config.loss):
+        assert f"(default: {default}" in text

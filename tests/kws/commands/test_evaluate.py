@@ -1,0 +1,225 @@
+import csv
+import json
+
+import pytest
+
+from fewshot.events import Event, write_events
+from kws.commands.evaluate import main
+
+TRUTH = "file,event_label,event_onset,event_offset\n"
+ROWS = "audio\\a.wav,lamp,1.0,1.5\naudio\\a.wav,door,4.0,4.5\n.\\audio\\b.wav,lamp,2.0,2.5\n"
+LIST = "file,duration\naudio/a.wav,1800\naudio/b.wav,900\naudio/c.wav,900\n"
+FOUND = [
+    Event("task/audio/a.wav", 1.1, 1.6, "lamp", -0.1),
+    Event("task/audio/b.wav", 2.0, 2.4, "lamp", -0.3),
+    Event("task/audio/b.wav", 7.0, 7.5, "lamp", -0.4),
+    Event("task/audio/c.wav", 1.0, 1.5, "電灯", -0.5),
+]
+
+
+@pytest.fixture
+def task(tmp_path, monkeypatch):
+    """A task folder: the table in a folder of its own beside the audio; events come from above."""
+    (tmp_path / "task" / "audio").mkdir(parents=True)
+    for name in "abc":
+        (tmp_path / "task" / "audio" / f"{name}.wav").touch()
+    (tmp_path / "task" / "fold").mkdir()
+    (tmp_path / "task" / "fold" / "truth.csv").write_text(TRUTH + ROWS)
+    (tmp_path / "task" / "fold" / "list.csv").write_text(LIST)
+    write_events(FOUND, tmp_path / "events.csv")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+CALL = ["task/fold/truth.csv", "events.csv"]
+LISTED = [*CALL, "--recordings", "task/fold/list.csv"]
+
+
+def run(capsys, *argv):
+    try:
+        status = main(argv)
+    except SystemExit as end:
+        status = end.code
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def test_table(task, capsys):
+    status, out, err = run(capsys, *LISTED)
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].startswith("3 recordings (1.00 h), 3 events in the reference, 4 found; collar")
+    rows = {line.split()[0]: line.split()[1:] for line in lines[2:]}
+    assert rows["all"] == ["3", "4", "2", "2", "1", "57.1", "50.0", "66.7", "1.00", "2.0"]
+    assert rows["lamp"][:5] == ["2", "3", "2", "1", "0"]
+    assert rows["電灯"][-2:] == ["n/a", "1.0"]
+    # A letter as wide as two takes the place of two.
+    assert {len(line) + 2 * ("電灯" in line) for line in lines[2:]} == {len(lines[2])}
+
+
+def test_without_a_list(task, capsys):
+    status, out, err = run(capsys, *CALL)
+    assert status == 0
+    assert "FA/h" not in out
+    assert "events of 1 recording that REFERENCE lacks are counted as false alarms" in err
+    assert "needs --recordings" in err
+    status, out, err = run(capsys, *CALL, "--quiet")
+    assert (status, err) == (0, "")
+
+
+def test_list_without_durations(task, capsys):
+    (task / "names.csv").write_text("file\naudio/a.wav\naudio/b.wav\n")
+    status, out, err = run(capsys, *CALL, "--recordings", "names.csv")
+    assert status == 0
+    assert out.startswith("2 recordings, 3 events in the reference, 3 found")
+    assert "events of 1 recording that the list lacks are left out: task/audio/c.wav" in err
+
+
+def test_json(task, capsys):
+    status, out, _ = run(capsys, *LISTED, "--json")
+    result = json.loads(out)
+    assert status == 0
+    assert (result["n_recordings"], result["duration_s"], result["collar_s"]) == (3, 3600.0, 0.2)
+    assert result["overall"] == {
+        "n_ref": 3,
+        "n_sys": 4,
+        "n_tp": 2,
+        "n_fp": 2,
+        "n_fn": 1,
+        "f_score": 4 / 7,
+        "precision": 0.5,
+        "recall": 2 / 3,
+        "error_rate": 1.0,
+        "false_alarms_per_hour": 2.0,
+    }
+    assert list(result["keywords"]) == ["door", "lamp", "電灯"]
+    assert result["keywords"]["電灯"]["error_rate"] is None
+    assert result["tuned"] is None
+    alone = json.loads(run(capsys, *CALL, "--json")[1])
+    assert alone.keys() == result.keys()
+    assert alone["overall"]["false_alarms_per_hour"] is None
+
+
+def test_tune(task, capsys):
+    status, out, err = run(capsys, *LISTED, "--tune", "--verbose")
+    assert status == 0
+    assert "3 events in the reference, 2 found" in out
+    assert "best threshold -0.35: F 80.0 %, P 100.0 %, R 66.7 %" in out
+    assert "kws-detect --threshold -0.35 " in out
+    assert "one threshold for each keyword: F 80.0 %" in out
+    assert "see how well it does on others" in err
+    tuned = json.loads(run(capsys, *LISTED, "--tune", "--json")[1])["tuned"]
+    assert tuned["threshold"] == pytest.approx(-0.35)
+    assert (tuned["n_tp"], tuned["f_score"]) == (2, 0.8)
+    assert set(tuned["per_keyword"]["thresholds"]) == {"lamp", "電灯"}
+
+
+def test_threshold_is_printed_finely_enough(task, capsys):
+    near = [FOUND[0], Event("task/audio/a.wav", 8, 9, "lamp", -0.1000003)]
+    write_events(near, task / "events.csv", force=True)
+    out = run(capsys, *CALL, "--tune")[1]
+    assert "--threshold -0.1000001 " in out or "--threshold -0.1000002 " in out
+
+
+def test_nothing_to_tune(task, capsys):
+    write_events([Event("task/audio/a.wav", 30, 31, "lamp", -0.1)], task / "far.csv")
+    status, out, err = run(capsys, CALL[0], "far.csv", "--tune")
+    assert (status, "no event matches" in err) == (0, True)
+    assert "best threshold -0.0999: F 0.0 %" in out
+    write_events([Event("task/audio/a.wav", 30, 31, "lamp")], task / "bare.csv")
+    status, out, err = run(capsys, CALL[0], "bare.csv", "--tune")
+    assert (status, out) == (2, "")
+    assert err == (
+        "kws-evaluate: bare.csv: 1 of 1 events have no score; --tune needs one for each "
+        "(kws-detect --candidates)\n"
+    )
+    assert run(capsys, CALL[0], "bare.csv")[0] == 0
+    write_events([], task / "none.csv")
+    status, out, err = run(capsys, CALL[0], "none.csv", "--tune")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+
+
+def test_no_events(task, capsys):
+    write_events([], task / "none.csv")
+    status, out, err = run(capsys, CALL[0], "none.csv", "--recordings", LISTED[-1])
+    assert (status, err) == (0, "")
+    row = next(line for line in out.splitlines() if line.startswith("all"))
+    assert row.split()[1:] == ["3", "0", "0", "0", "3", "0.0", "0.0", "0.0", "1.00", "0.0"]
+
+
+def test_report(task, capsys):
+    status, out, _ = run(capsys, *LISTED, "-o", "report.csv")
+    assert status == 0 and out
+    with open(task / "report.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["scope"], row["event_label"]) for row in rows] == [
+        ("overall", ""),
+        ("keyword", "door"),
+        ("keyword", "lamp"),
+        ("keyword", "電灯"),
+    ]
+    assert (rows[0]["n_tp"], rows[0]["recall"], rows[3]["error_rate"]) == ("2", str(2 / 3), "")
+    status, out, err = run(capsys, *LISTED, "-o", "report.csv")
+    assert (status, out) == (2, "")
+    assert err == "kws-evaluate: report.csv: exists; use --force to replace it\n"
+    assert run(capsys, *LISTED, "-o", "report.csv", "--force")[0] == 0
+
+
+def test_collars(task, capsys):
+    out = run(capsys, *CALL, "--collar", "0.05", "--percentage-of-length", "0", "--json")[1]
+    assert json.loads(out)["overall"]["n_tp"] == 0
+    for value in ("-1", "x", "nan", "1.5"):
+        status, _, err = run(capsys, *CALL, "--percentage-of-length", value)
+        assert (status, err.count("\n")) == (2, 1)
+    assert run(capsys, *CALL, "--collar", "0")[0] == 2
+
+
+def test_root(task, capsys):
+    (task / "truth.csv").write_text(TRUTH + "a.wav,lamp,1,1.5\nb.wav,lamp,2,2.5\n")
+    found = json.loads(run(capsys, "truth.csv", "events.csv", "--json")[1])
+    rooted = run(capsys, "truth.csv", "events.csv", "--json", "--root", "task/audio")[1]
+    assert json.loads(rooted)["overall"] == found["overall"]
+    assert found["overall"]["n_tp"] == 2
+    status, _, err = run(capsys, *CALL, "--root", "nowhere")
+    assert (status, err) == (2, "kws-evaluate: nowhere: no such folder\n")
+
+
+@pytest.mark.parametrize(
+    ("listed", "message"),
+    [
+        ("file,duration\n", "bad.csv: no recordings in it"),
+        ("name,duration\na,1\n", "bad.csv: no column file or filename"),
+        ("file,duration\naudio/a.wav,long\n", "bad.csv:2: the duration is 'long', not a number"),
+        ("file,duration\naudio/a.wav,0\n", "bad.csv:2: the duration 0 s is not above 0"),
+        ("file,duration\na,1\n./a,1\n", "bad.csv:3: a is there twice"),
+        ("file,duration\n,1\n", "bad.csv:2: the file is empty"),
+        ("file,duration\naudio/a.wav,1\n", "bad.csv: lacks audio/b.wav, which task/fold/truth.csv"),
+    ],
+)
+def test_bad_lists(task, capsys, listed, message):
+    (task / "bad.csv").write_text(listed)
+    status, out, err = run(capsys, *CALL, "--recordings", "bad.csv")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert message in err
+
+
+@pytest.mark.parametrize(
+    ("truth", "message"),
+    [
+        ("file,event_label,event_onset\n", "truth.csv: no column event_offset or offset"),
+        (TRUTH + "a.wav,x,-1,2\n", "truth.csv:2: the onset is -1 s"),
+        (TRUTH + "a.wav,x,0,2\nz.wav,x,3,2\n", "truth.csv:3: the offset 2 s"),
+        (TRUTH + "z.wav,x,0,2\n", "no recording of the events is in the reference"),
+        (TRUTH + "x/a.wav,x,0,2\ny/a.wav,x,0,2\n", "a.wav: its name alone does not tell"),
+    ],
+)
+def test_bad_references(task, capsys, truth, message):
+    (task / "truth.csv").write_text(truth)
+    status, out, err = run(capsys, "truth.csv", "events.csv")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert message in err
+
+
+def test_missing_files(task, capsys):
+    status, _, err = run(capsys, "nothing.csv", "events.csv")
+    assert (status, err) == (2, "kws-evaluate: nothing.csv: No such file or directory\n")

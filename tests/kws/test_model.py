@@ -1,0 +1,130 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile as sf
+
+from fewshot import audio, bundle
+from fewshot.errors import InputError
+from kws.model import KIND, VERSION, KeywordModel, KwsConfig, resolve_device
+
+
+def test_round_trip(sound):
+    model, loaded = sound["model"], KeywordModel.load(sound["model_path"])
+    assert loaded.keywords == model.keywords == ["down", "up"]
+    assert (loaded.threshold, loaded.config, loaded.seed) == (
+        model.threshold,
+        model.config,
+        model.seed,
+    )
+    for a, b in zip(loaded.templates, model.templates, strict=True):
+        np.testing.assert_array_equal(a, b)
+    for a, b in zip(loaded.clips, model.clips, strict=True):
+        np.testing.assert_array_equal(a.samples, b.samples)
+        assert replace(a, samples=b.samples) == b
+    assert loaded.detect(sound["recording"]) == model.detect(sound["recording"])
+
+
+def test_header_alone(sound):
+    header = KeywordModel.header(sound["model_path"])
+    assert header["keywords"] == ["down", "up"]
+    assert len(header["clips"]) == 10
+    assert header["encoder"]["parameters"] == 713_504
+
+
+@pytest.mark.parametrize("block", [1, 997, 16000, 50000])
+def test_detections_do_not_depend_on_the_size_of_the_pushes(sound, block):
+    model = sound["model"]
+    samples = audio.normalise(audio.read(sound["recording"]))
+    samples = samples[:32000] if block == 1 else samples
+    whole = model.detector(candidates=True)
+    expected = whole.push(samples) + whole.finish()
+    detector, found = model.detector(candidates=True), []
+    for start in range(0, len(samples), block):
+        found += detector.push(samples[start : start + block])
+    assert found + detector.finish() == expected
+    assert len(expected) > 3
+
+
+def test_threshold_selects_among_candidates(sound):
+    model = sound["model"]
+    everything = model.detect(sound["recording"], candidates=True)
+    threshold = float(np.median([e.score for e in everything]))
+    assert model.detect(sound["recording"], threshold=threshold) == [
+        e for e in everything if e.score >= threshold
+    ]
+    assert all(e.filename == str(sound["recording"]) for e in everything)
+
+
+def test_samples_and_files_are_the_same(sound):
+    samples, rate = sf.read(sound["recording"])
+    from_file = sound["model"].detect(sound["recording"])
+    from_samples = sound["model"].detect(np.stack([samples, samples], 1), sample_rate=rate)
+    assert [(e.label, e.onset_s) for e in from_samples] == [(e.label, e.onset_s) for e in from_file]
+
+
+def test_only_some_keywords(sound):
+    found = sound["model"].detect(sound["recording"], candidates=True, keywords=["up"])
+    assert {e.label for e in found} == {"up"}
+    with pytest.raises(InputError, match="'left'"):
+        sound["model"].detect(sound["recording"], keywords=["left"])
+
+
+def test_scores(sound):
+    keywords, times, scores = sound["model"].scores(sound["recording"])
+    assert keywords == ["down", "up"]
+    assert scores.shape == (2, len(times))
+    assert times[-1] == pytest.approx(8.0, abs=0.02)
+    best = max(sound["model"].detect(sound["recording"], candidates=True), key=lambda e: e.score)
+    row, column = np.unravel_index(scores.argmax(), scores.shape)
+    assert scores[row, column] == pytest.approx(best.score)
+    assert best.onset_s < times[column] < best.offset_s
+
+
+def test_remove(sound):
+    left = sound["model"].remove("down")
+    assert left.keywords == ["up"] and len(left.clips) == 5
+    with pytest.raises(InputError, match="only one"):
+        left.remove("up")
+    with pytest.raises(InputError, match="'left'"):
+        left.remove("left")
+
+
+def test_barycentres(sound):
+    model = sound["model"]
+    one_each = KeywordModel(
+        model.encoder,
+        model.clips,
+        model.frames,
+        config=KwsConfig(templates="barycenter"),
+        seed=0,
+        threshold=model.threshold,
+    )
+    assert len(one_each.templates) == 2
+    found = sorted(one_each.detect(sound["recording"], candidates=True), key=lambda e: -e.score)[:4]
+    assert sorted(e.label for e in found) == ["down", "down", "up", "up"]
+
+
+def test_a_model_that_was_tampered_with_is_refused_in_one_line(sound, tmp_path):
+    tensors, header = bundle.load(sound["model_path"], kind=KIND, version=VERSION)
+    header = {name: value for name, value in header.items() if name not in bundle.OWN_FIELDS}
+    for damage in (
+        {"clips": header["clips"][:3]},
+        {"config": {"epochs": "many"}},
+        {"config": {"nonsense": 1}},
+        {"front_end": {}},
+        {"threshold": "high"},
+        {"thresholds": [1]},
+    ):
+        bundle.save(
+            tmp_path / "bad.kws", tensors, header | damage, kind=KIND, version=VERSION, force=True
+        )
+        with pytest.raises(InputError, match="damaged keyword model") as error:
+            KeywordModel.load(tmp_path / "bad.kws")
+        assert "\n" not in str(error.value)
+
+
+def test_devices():
+    assert resolve_device("cpu") == "cpu"
+    with pytest.raises(InputError):
+        resolve_device("toaster")
