@@ -18,8 +18,9 @@ from kws.clips import (
     clips_of_keyword,
     load_clips,
 )
+from kws.config import KwsConfig
 from kws.learning import background_segments, learn_encoder, training_set
-from kws.model import EnrolledClip, KeywordModel, KwsConfig, resolve_device
+from kws.model import EnrolledClip, KeywordModel, resolve_device
 from kws.segments import SAMPLE_RATE, SEGMENT, embed, training_segments
 from kws.templates import templates_of
 
@@ -29,7 +30,7 @@ FEWEST_CLIPS = 5
 
 
 def enroll(
-    clips: str | Path | Mapping[str, Sequence[str | Path]] | Sequence[Clip],
+    clips: str | Path | Mapping[str, Sequence[str | Path]] | Sequence[Clip | LoadedClip],
     *,
     noise: str | Path | None = None,
     config: KwsConfig | None = None,
@@ -42,7 +43,7 @@ def enroll(
 
     Parameters
     ----------
-    clips : path, mapping or sequence of Clip
+    clips : path, mapping, or sequence of Clip or LoadedClip
         A folder with one sub-folder per keyword, a CSV with the columns
         ``event_label,event_onset,event_offset,file``, or the clips of each keyword.
     noise : path, optional
@@ -76,9 +77,7 @@ def enroll(
     if config is None:
         config = add_to.config if add_to else KwsConfig()
     device = resolve_device(device)
-    wanted = _clip_list(clips)
-    loaded, problems = load_clips(wanted, context_s=CONTEXT_S)
-    _refuse_lost_keywords(wanted, loaded, problems)
+    loaded, problems = _loaded(clips)
     kept = [_enrolled(clip) for clip in loaded]
     if add_to is not None:
         kept = _merged(add_to.clips, kept)
@@ -119,7 +118,7 @@ def enroll(
         losses=losses,
     )
     model.problems = problems + noise_problems
-    model.warnings = _warnings(model, scores)
+    model.warnings = [*_clipped(loaded), *_warnings(model, scores)]
     model.summary = _summary(model, scores)
     return model
 
@@ -145,28 +144,20 @@ def other_sound(
     return [embed(encoder, samples) for samples in backwards + quiet]
 
 
-def _clip_list(
-    clips: str | Path | Mapping[str, Sequence[str | Path]] | Sequence[Clip],
-) -> list[Clip]:
+def _loaded(
+    clips: str | Path | Mapping[str, Sequence[str | Path]] | Sequence[Clip | LoadedClip],
+) -> tuple[list[LoadedClip], list[str]]:
+    """Clips with their sound, and a line for each that was left out."""
     if isinstance(clips, Mapping):
-        return [c for name, paths in clips.items() for c in clips_of_keyword(name, paths)]
-    if isinstance(clips, str | Path):
-        is_table = Path(clips).is_file()
-        return clips_from_csv(clips) if is_table else clips_from_folder(clips)
-    return list(clips)
-
-
-def _refuse_lost_keywords(
-    wanted: Sequence[Clip], loaded: Sequence[LoadedClip], problems: Sequence[str]
-) -> None:
-    """Refuse to go on where a keyword has lost all of its clips."""
-    left = {item.clip.label for item in loaded}
-    for label in dict.fromkeys(clip.label for clip in wanted):
-        if label not in left:
-            reason = f" ({problems[0]})" if problems else ""
-            raise InputError(f"no usable clip is left of keyword {label!r}{reason}")
-    if not left:
-        raise InputError("no clips to learn from")
+        clips = [c for name, paths in clips.items() for c in clips_of_keyword(name, paths)]
+    elif isinstance(clips, str | Path):
+        clips = clips_from_csv(clips) if Path(clips).is_file() else clips_from_folder(clips)
+    unread = [clip for clip in clips if isinstance(clip, Clip)]
+    read, problems = load_clips(unread, context_s=CONTEXT_S) if unread else ([], [])
+    loaded = [clip for clip in clips if isinstance(clip, LoadedClip)] + read
+    if not loaded:
+        raise InputError("no clips to learn from; give some")
+    return loaded, problems
 
 
 def _enrolled(loaded: LoadedClip) -> EnrolledClip:
@@ -204,6 +195,15 @@ def _background(noise: str | Path | None) -> tuple[list[np.ndarray], list[str]]:
     return recordings, problems
 
 
+def _clipped(loaded: Sequence[LoadedClip]) -> list[str]:
+    """Clips of which much lies at full scale."""
+    return [
+        f"{item.clip.name}: clipped; record it again at a lower level"
+        for item in loaded
+        if np.mean(np.abs(item.samples) > 0.95) > 0.005
+    ]
+
+
 def _warnings(model: KeywordModel, scores: EnrolmentScores) -> list[str]:
     """What will hurt: few, short or clipped clips, clips that do not fit, like keywords."""
     found = []
@@ -225,8 +225,6 @@ def _warnings(model: KeywordModel, scores: EnrolmentScores) -> list[str]:
                 f"{clip.file}: {len(samples) / SAMPLE_RATE:.2f} s is shorter than 0.25 s; "
                 "cut the whole word, or choose a longer one"
             )
-        if np.mean(np.abs(samples) > 0.99) > 0.01:
-            found.append(f"{clip.file}: clipped; record it again at a lower level")
         if np.isfinite(own) and own < model.threshold:
             found.append(
                 f"{clip.file}: does not sound like the other clips of {clip.label!r} "

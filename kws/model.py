@@ -11,65 +11,17 @@ from fewshot import audio, bundle
 from fewshot.encoders.temporal import TemporalResNet
 from fewshot.errors import InputError
 from fewshot.events import Event
+from kws.config import FRONT_END, KIND, VERSION, KwsConfig
 from kws.search import Match, Searcher
 from kws.segments import (
     FIRST_FRAME_S,
     HOP,
     SAMPLE_RATE,
-    SEGMENT,
     FrameExtractor,
     embed,
     frame_borders_s,
 )
 from kws.templates import templates_of
-
-KIND = "keyword model"
-VERSION = 1
-
-FRONT_END = {
-    "sample_rate": SAMPLE_RATE,
-    "highpass_hz": 50.0,
-    "segment": SEGMENT,
-    "hop": HOP,
-    "n_fft": 1024,
-    "n_mels": 64,
-}
-"""What every model's frames are made of; a file that says otherwise is of another release."""
-
-
-@dataclass(frozen=True)
-class KwsConfig:
-    """Settings of enrolment; they are kept in the model file.
-
-    Parameters
-    ----------
-    epochs : int
-        Passes over the oversampled segments; 1000 is the paper's schedule.
-    batch_size : int
-    learning_rate : float
-        Of Adam.
-    loss : {"tacos", "adacos"}
-        With or without relative positions.
-    templates : {"barycenter", "shots"}
-        One DBA barycentre per keyword, or every clip.
-    """
-
-    epochs: int = 40
-    batch_size: int = 32
-    learning_rate: float = 1e-3
-    loss: str = "tacos"
-    templates: str = "barycenter"
-
-    def __post_init__(self) -> None:
-        for name, allowed in (
-            ("loss", ("tacos", "adacos")),
-            ("templates", ("barycenter", "shots")),
-        ):
-            if getattr(self, name) not in allowed:
-                raise InputError(f"{name} is {getattr(self, name)!r}; use {' or '.join(allowed)}")
-        for name in ("epochs", "batch_size", "learning_rate"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"{name} is {getattr(self, name)}; it must be above 0")
 
 
 @dataclass(frozen=True)
@@ -362,7 +314,7 @@ class KeywordModel:
             conditioned = np.concatenate([conditioner.push(recording), conditioner.finish()])
             peak, blocks = None, [conditioned]
         else:
-            name = str(recording)
+            name = Path(recording).as_posix()
             peak, blocks = audio.peak(recording), audio.read_blocks(recording)
         events, done = [], 0
         for block in blocks:

@@ -21,10 +21,11 @@ from fewshot.console import (
     use_threads,
 )
 from fewshot.errors import InputError, one_line
+from kws.config import KwsConfig
 
 if TYPE_CHECKING:
     from kws.clips import Clip, LoadedClip
-    from kws.model import KeywordModel, KwsConfig
+    from kws.model import KeywordModel
 
 EPILOG = """\
 examples:
@@ -92,17 +93,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--epochs",
         type=positive_int,
         metavar="N",
-        help="passes over the clips (default: 40; the paper's schedule has 1000)",
+        help=f"passes over the clips (default: {KwsConfig.epochs}; the paper's schedule has 1000)",
     )
     parser.add_argument(
         "--templates",
         choices=("barycenter", "shots"),
-        help="search for one mean of each keyword's clips, or for every clip (default: barycenter)",
+        help="search for one mean of each keyword's clips, or for every clip "
+        f"(default: {KwsConfig.templates})",
     )
     parser.add_argument(
         "--loss",
         choices=("tacos", "adacos"),
-        help="with or without positions within the word (default: tacos)",
+        help=f"with or without positions within the word (default: {KwsConfig.loss})",
     )
     add_device(parser)
     add_seed(parser)
@@ -204,7 +206,7 @@ def _learn(
             console.detail(f"epoch {epoch + 1} of {config.epochs}: loss {loss:.3f}")
 
         model = enroll(
-            [item.clip for item in loaded],
+            loaded,
             noise=args.noise,
             config=config,
             device=device,
@@ -221,10 +223,8 @@ def _learn(
     return model, len(loaded)
 
 
-def _config(args: argparse.Namespace, add_to: "KeywordModel | None") -> "KwsConfig":
+def _config(args: argparse.Namespace, add_to: "KeywordModel | None") -> KwsConfig:
     """Settings that were asked for; else those of the model that is added to, or the defaults."""
-    from kws.model import KwsConfig
-
     asked = {name: getattr(args, name) for name in ("epochs", "templates", "loss")}
     return replace(
         add_to.config if add_to else KwsConfig(),

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from fewshot.console import base_parser, run
 from fewshot.errors import InputError, one_line
-
-KIND, VERSION = "keyword model", 1
+from kws.config import KIND, VERSION
 
 EPILOG = """\
 examples:

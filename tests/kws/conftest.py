@@ -45,7 +45,7 @@ def write_recording(path: Path) -> list[tuple[str, float, float]]:
 def sound(tmp_path_factory: pytest.TempPathFactory) -> dict:
     """Clips, a recording with planted words, and a model learnt from the clips."""
     from kws import enroll
-    from kws.model import KwsConfig
+    from kws.config import KwsConfig
 
     folder = tmp_path_factory.mktemp("sound")
     clips = write_clips(folder / "clips")

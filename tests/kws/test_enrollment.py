@@ -1,13 +1,23 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import soundfile as sf
 
 import kws
+from fewshot.encoders.temporal import TemporalResNet
 from fewshot.errors import InputError
+from kws.config import KwsConfig
 from kws.enrollment import enroll
-from kws.model import KwsConfig
 
 QUICK = KwsConfig(epochs=1)
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Enrol with a small encoder, where only the way is tested."""
+    encoder = partial(TemporalResNet, channels=(2, 4))
+    monkeypatch.setattr("kws.learning.TemporalResNet", encoder)
 
 
 def test_planted_words_are_found_at_their_place(sound):
@@ -24,14 +34,14 @@ def test_planted_words_are_found_at_their_place(sound):
         assert offset == pytest.approx(true_offset, abs=0.25)
 
 
-def test_the_same_seed_gives_the_same_model(sound):
+def test_the_same_seed_gives_the_same_model(small, sound):
     first, second = (enroll(sound["clips"], config=QUICK, seed=3) for _ in range(2))
     assert first.threshold == second.threshold
     for a, b in zip(first.frames, second.frames, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
-def test_adding_keywords_equals_learning_all_at_once(sound):
+def test_adding_keywords_equals_learning_all_at_once(small, sound):
     down = sorted((sound["clips"] / "down").iterdir())
     up = sorted((sound["clips"] / "up").iterdir())
     at_once = enroll({"down": down, "up": up}, config=QUICK)
@@ -44,7 +54,7 @@ def test_adding_keywords_equals_learning_all_at_once(sound):
     assert len(again.clips) == len(added.clips), "known clips are not counted twice"
 
 
-def test_progress_and_summary(sound):
+def test_progress_and_summary(small, sound):
     seen = []
     model = enroll(
         sound["clips"], config=KwsConfig(epochs=2), on_epoch=lambda n, loss: seen.append((n, loss))
@@ -54,7 +64,7 @@ def test_progress_and_summary(sound):
     assert "2 keywords from 10 clips" in model.summary[0]
 
 
-def test_one_keyword_alone_runs_and_warns(sound):
+def test_one_keyword_alone_runs_and_warns(small, sound):
     model = kws.enroll({"up": sorted((sound["clips"] / "up").iterdir())[:3]}, config=QUICK)
     assert model.keywords == ["up"]
     assert -2 <= model.threshold <= 0
@@ -62,7 +72,7 @@ def test_one_keyword_alone_runs_and_warns(sound):
     assert "3 clips" in text and "only one keyword" in text
 
 
-def test_short_and_clipped_clips_are_warned_of(sound, tmp_path):
+def test_short_and_clipped_clips_are_warned_of(small, sound, tmp_path):
     rng = np.random.default_rng(0)
     loud = np.clip(4 * rng.standard_normal(8000), -1, 1)
     sf.write(tmp_path / "loud.wav", loud, 16000)
@@ -73,7 +83,7 @@ def test_short_and_clipped_clips_are_warned_of(sound, tmp_path):
     assert "loud.wav: clipped" in text
 
 
-def test_a_bad_clip_among_good_ones_is_named_and_left_out(sound, tmp_path):
+def test_a_bad_clip_among_good_ones_is_named_and_left_out(small, sound, tmp_path):
     (tmp_path / "text.wav").write_text("not audio")
     good = sorted((sound["clips"] / "up").iterdir())[:2]
     model = enroll({"up": [*good, tmp_path / "text.wav"]}, config=QUICK)
@@ -81,14 +91,14 @@ def test_a_bad_clip_among_good_ones_is_named_and_left_out(sound, tmp_path):
     assert len(model.problems) == 1 and "text.wav" in model.problems[0]
 
 
-def test_a_keyword_without_clips_is_an_error(sound, tmp_path):
+def test_a_keyword_without_clips_is_an_error(small, sound, tmp_path):
     (tmp_path / "text.wav").write_text("not audio")
     good = sorted((sound["clips"] / "up").iterdir())
     with pytest.raises(InputError, match="'down'"):
         enroll({"up": good, "down": [tmp_path / "text.wav"]}, config=QUICK)
 
 
-def test_background_recordings(sound, tmp_path):
+def test_background_recordings(small, sound, tmp_path):
     rng = np.random.default_rng(0)
     sf.write(tmp_path / "hum.wav", 0.01 * rng.standard_normal(32000), 16000)
     with_noise = enroll(sound["clips"], noise=tmp_path, config=QUICK)

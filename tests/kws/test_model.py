@@ -6,7 +6,8 @@ import soundfile as sf
 
 from fewshot import audio, bundle
 from fewshot.errors import InputError
-from kws.model import KIND, VERSION, KeywordModel, KwsConfig, resolve_device
+from kws.config import KIND, VERSION, KwsConfig
+from kws.model import KeywordModel, resolve_device
 
 
 def test_round_trip(sound):

@@ -6,7 +6,11 @@ from hypothesis import strategies as st
 
 from fewshot.encoders.temporal import TemporalResNet
 from fewshot.features import log_mel
+from kws.config import FRONT_END
 from kws.segments import (
+    HOP,
+    SAMPLE_RATE,
+    SEGMENT,
     FrameExtractor,
     embed,
     frame_borders_s,
@@ -114,3 +118,11 @@ def test_a_frame_stands_for_one_hop():
     onset, offset = frame_borders_s(10, 11, 100.0)
     assert offset - onset == pytest.approx(0.016)
     assert (onset + offset) / 2 == pytest.approx((18 * 256 - 2000) / 16000)
+
+
+def test_a_model_file_states_this_front_end():
+    assert (FRONT_END["sample_rate"], FRONT_END["segment"], FRONT_END["hop"]) == (
+        SAMPLE_RATE,
+        SEGMENT,
+        HOP,
+    )

@@ -47,7 +47,7 @@ def sweep(word: str, rng: np.random.Generator) -> np.ndarray:
 def words(tmp_path_factory):
     """Folders of clips, a recording with up, down and up in it, and a model of both words."""
     from kws import enroll
-    from kws.model import KwsConfig
+    from kws.config import KwsConfig
 
     folder, rng = tmp_path_factory.mktemp("words"), np.random.default_rng(0)
     clips: dict[str, list[Path]] = {"down": [], "up": []}
