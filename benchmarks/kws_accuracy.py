@@ -13,7 +13,7 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
 from functools import partial
@@ -119,10 +119,16 @@ def run_fold(
     for mode in TEMPLATES:
         scores = enrolment_scores(list(shots.values()), sound, partial(templates_of, mode=mode))
         own = estimate_threshold(scores)
-        out[mode] = _search_parts(folder, fold, parts, shots, mode, frames, frame_borders_s, own)
+        out[mode] = search_parts(folder, fold, parts, shots, mode, frames, frame_borders_s, own)
+        backwards, quiet = np.split(scores.background, [len(model.clips)])
         out[mode]["enrolment"] = {
-            "own": np.nanpercentile(scores.own, PERCENTILES).tolist(),
-            "others": np.percentile(scores.others, PERCENTILES).tolist(),
+            name: np.nanpercentile(values, PERCENTILES).tolist()
+            for name, values in (
+                ("own", scores.own),
+                ("others", scores.foreign),
+                ("reversed", backwards),
+                ("quiet", quiet),
+            )
         }
 
     loaded = load_clips(clips, context_s=0.0)[0]
@@ -138,13 +144,23 @@ def run_fold(
         mean, deviation = _statistics(found)
         features[name] = _unit((found - mean) / deviation)
     for mode in TEMPLATES:
-        out[f"mfcc {mode}"] = _search_parts(
+        out[f"mfcc {mode}"] = search_parts(
             folder, fold, parts, cepstra, mode, features, _mfcc_borders, None
         )
     return out
 
 
-def _search_parts(folder, fold, parts, shots, mode, frames, borders_s, threshold) -> dict:
+def search_parts(
+    folder: Path,
+    fold: str,
+    parts: Mapping[str, Mapping[str, float]],
+    shots: Mapping[str, Sequence[np.ndarray]],
+    mode: str,
+    frames: Mapping[str, np.ndarray],
+    borders_s: Callable[[int, int, float], tuple[float, float]],
+    threshold: float | None,
+) -> dict:
+    """Search the recordings of both parts for the keywords' templates, and score what is found."""
     made = {k: templates_of(f, mode) for k, f in shots.items() if f}
     templates = [t for ts in made.values() for t in ts]
     labels = [k for k, ts in made.items() for _ in ts]
@@ -239,7 +255,7 @@ def main() -> None:
         folds = sorted(f.name for f in folder.glob("fold*"))
         wanted = [f"fold{n}" for n in args.fold] if args.fold else folds
         jobs += [(task, args.data, f, config, args.seed, args.out) for f in wanted if f in folds]
-    jobs.sort(key=lambda job: job[2])
+    jobs.sort(key=lambda job: job[2])  # first folds of all tasks first
     with ProcessPoolExecutor(args.jobs) as pool:
         names = []
         for name in pool.map(_job, *zip(*jobs, strict=True)):

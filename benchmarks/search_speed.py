@@ -1,7 +1,8 @@
 """How fast the search is: the kernel beside other libraries, the search of an hour, its memory.
 
-    python benchmarks/search_speed.py [--minutes 60]
+    python benchmarks/search_speed.py [--minutes 60] [--detect-minutes 5]
 
+Detection, on all cores: conditioned samples to events, with an encoder that was not trained.
 Search, on all cores: every best match of 1, 15 and 75 templates of 40 frames in random frames that
 come in pieces of ten seconds. Kernel, on one core: all scores and starts of a template in a given
 cost matrix, beside `librosa.sequence.dtw` with the same steps; both results are compared. From
@@ -136,6 +137,39 @@ def search_hour(n_templates: int, minutes: float) -> tuple[float, int, float, fl
     return seconds + time.perf_counter() - begin, n_matches, before_mb, peak_mb()
 
 
+def detect_minutes(n_templates: int, minutes: float) -> tuple[float, int, float, float]:
+    """Detect in noise, from samples to events; as `search_hour`."""
+    before_mb = peak_mb()
+    import torch
+
+    from fewshot.encoders.temporal import TemporalResNet
+    from kws.clips import EnrolledClip
+    from kws.config import KwsConfig
+    from kws.model import KeywordModel
+
+    rng = np.random.default_rng(3)
+    torch.manual_seed(0)
+    labels = [f"word {k:02}" for k in range(n_templates)]
+    sound = np.zeros(10000, np.int16)
+    model = KeywordModel(
+        TemporalResNet().to(memory_format=torch.channels_last),
+        [EnrolledClip(label, "", 0.0, 0.6, "", sound) for label in labels],
+        [unit_rows(rng, N_TEMPLATE) for _ in labels],
+        config=KwsConfig(templates="shots"),
+        seed=0,
+        threshold=-1.0,
+    )
+    noise = rng.standard_normal(160000).astype(np.float32) / 5
+    model.detector().push(noise)
+    detector = model.detector()
+    n_events = 0
+    begin = time.perf_counter()
+    for _ in range(round(6 * minutes)):
+        n_events += len(detector.push(noise))
+    n_events += len(detector.finish())
+    return time.perf_counter() - begin, n_events, before_mb, peak_mb()
+
+
 def peak_mb() -> float:
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
@@ -144,25 +178,31 @@ def peak_mb() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=60.0, help="of the recording (default 60)")
-    minutes = parser.parse_args().minutes
+    parser.add_argument("--detect-minutes", type=float, default=5.0, help="as above (default 5)")
+    args = parser.parse_args()
 
     # Before anything large is imported: on Linux a process starts with the peak of its parent.
-    print(f"{minutes:g} minutes of frames, all cores")
-    print(
-        f"{'templates':>9}{'s':>8}{'x real time':>13}{'matches':>9}{'peak MB':>9}{'MB before':>11}"
-    )
     context = multiprocessing.get_context("spawn")
-    for n_templates in (1, 15, 75):
-        with ProcessPoolExecutor(1, mp_context=context) as fresh:
-            result = fresh.submit(search_hour, n_templates, minutes).result()
-        seconds, n_matches, before_mb, mb = result
-        speed = minutes * 60 / seconds
+    for title, measure, minutes in (
+        ("search: frames to matches", search_hour, args.minutes),
+        ("detection: samples to events", detect_minutes, args.detect_minutes),
+    ):
+        print(f"{title}, {minutes:g} minutes, all cores")
         print(
-            f"{n_templates:9}{seconds:8.2f}{speed:13.0f}{n_matches:9}{mb:9.0f}{before_mb:11.0f}",
-            flush=True,
+            f"{'templates':>9}{'s':>8}{'x real time':>13}{'events':>9}{'peak MB':>9}{'before':>8}"
         )
+        for n_templates in (1, 15, 75):
+            with ProcessPoolExecutor(1, mp_context=context) as fresh:
+                result = fresh.submit(measure, n_templates, minutes).result()
+            seconds, n_events, before_mb, mb = result
+            speed = minutes * 60 / seconds
+            print(
+                f"{n_templates:9}{seconds:8.2f}{speed:13.1f}{n_events:9}{mb:9.0f}{before_mb:8.0f}",
+                flush=True,
+            )
+        print()
 
-    print(f"\n{N_TEMPLATE} template frames, {N_FRAMES} frames, one core")
+    print(f"{N_TEMPLATE} template frames, {N_FRAMES} frames, one core")
     print(f"{'from costs':22}{'ns/cell':>9}{'ratio':>9}")
     compare_kernels()
     print(f"{'from frames':22}{'ns/cell':>9}{'ratio':>9}")

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import nn
 
+from fewshot.errors import InputError
+
 Batch = tuple[torch.Tensor, ...]
 
 
@@ -92,3 +94,19 @@ def balanced_indices(labels: torch.Tensor, generator: torch.Generator) -> torch.
         chosen.append(members[torch.cat(order)[:largest]])
     indices = torch.cat(chosen)
     return indices[torch.randperm(len(indices), generator=generator)]
+
+
+def resolve_device(device: str) -> str:
+    """Device that "auto" stands for: CUDA or MPS where there is one, else the CPU.
+
+    Raises
+    ------
+    InputError
+        If the device is not there.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if device == "auto":
+        return next((name for name, available in there.items() if available), "cpu")
+    if not there.get(device.split(":")[0], device == "cpu"):
+        raise InputError(f"device {device!r} is not there; use --device cpu")
+    return device

@@ -36,10 +36,14 @@ class EnrolmentScores:
         return self.clips[np.arange(len(self.labels)), self.labels]
 
     @property
+    def foreign(self) -> np.ndarray:
+        """Scores that clips reach with other keywords, shape (n_clips * (n_keywords - 1),)."""
+        return self.clips[np.arange(self.clips.shape[1]) != self.labels[:, None]]
+
+    @property
     def others(self) -> np.ndarray:
         """Scores of all keywords in what they are not."""
-        foreign = np.arange(self.clips.shape[1]) != self.labels[:, None]
-        return np.concatenate([self.clips[foreign], self.background.ravel()])
+        return np.concatenate([self.foreign, self.background.ravel()])
 
 
 def best_score(templates: Sequence[np.ndarray], frames: np.ndarray) -> float:

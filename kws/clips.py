@@ -240,3 +240,53 @@ def _load(clip: Clip, context_s: float) -> LoadedClip:
     if np.abs(own).max() <= SILENCE:
         raise InputError(f"{clip.name}: silent; record the word again")
     return LoadedClip(clip, samples, before, after, hashlib.sha256(own.tobytes()).hexdigest())
+
+
+@dataclass(frozen=True)
+class EnrolledClip:
+    """A clip as the model keeps it, with the sound around it, so that it can learn again.
+
+    Attributes
+    ----------
+    label, file : str
+    onset_s, offset_s : float
+        Where it lay in its file.
+    sha256 : str
+        Of the conditioned samples.
+    samples : np.ndarray, shape (before + n + after,), int16
+        Conditioned sound at 16 kHz; scaled to its maximum.
+    before, after : int
+        Samples of the surrounding sound in front and behind.
+    """
+
+    label: str
+    file: str
+    onset_s: float
+    offset_s: float
+    sha256: str
+    samples: np.ndarray = field(repr=False)
+    before: int = 0
+    after: int = 0
+
+    @classmethod
+    def of(cls, loaded: LoadedClip) -> "EnrolledClip":
+        """A clip as it was read, rounded to 16 bits."""
+        clip, scale = loaded.clip, 32767.0 / float(np.abs(loaded.samples).max())
+        onset_s = float(clip.onset_s or 0.0)
+        return cls(
+            label=clip.label,
+            file=str(clip.path),
+            onset_s=onset_s,
+            offset_s=onset_s + loaded.duration_s,
+            sha256=loaded.sha256,
+            samples=np.round(loaded.samples * scale).astype(np.int16),
+            before=loaded.before,
+            after=loaded.after,
+        )
+
+    def parts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Sound in front, the clip, sound behind; divided by the maximum of the clip."""
+        end = len(self.samples) - self.after
+        samples = self.samples.astype(np.float32)
+        samples /= max(1.0, float(np.abs(samples[self.before : end]).max(initial=0.0)))
+        return samples[: self.before], samples[self.before : end], samples[end:]

@@ -35,7 +35,7 @@ class KwsConfig:
         One DBA barycentre per keyword, or every clip.
     """
 
-    epochs: int = 40
+    epochs: int = 100
     batch_size: int = 32
     learning_rate: float = 1e-3
     loss: str = "tacos"

@@ -9,9 +9,11 @@ from torch import nn
 
 from fewshot import audio
 from fewshot.errors import InputError
+from fewshot.training import resolve_device
 from kws.calibration import EnrolmentScores, enrolment_scores, estimate_threshold
 from kws.clips import (
     Clip,
+    EnrolledClip,
     LoadedClip,
     clips_from_csv,
     clips_from_folder,
@@ -20,7 +22,7 @@ from kws.clips import (
 )
 from kws.config import KwsConfig
 from kws.learning import background_segments, learn_encoder, training_set
-from kws.model import EnrolledClip, KeywordModel, resolve_device
+from kws.model import KeywordModel
 from kws.segments import SAMPLE_RATE, SEGMENT, embed, training_segments
 from kws.templates import templates_of
 
@@ -78,7 +80,7 @@ def enroll(
         config = add_to.config if add_to else KwsConfig()
     device = resolve_device(device)
     loaded, problems = _loaded(clips)
-    kept = [_enrolled(clip) for clip in loaded]
+    kept = [EnrolledClip.of(clip) for clip in loaded]
     if add_to is not None:
         kept = _merged(add_to.clips, kept)
     keywords = sorted({clip.label for clip in kept})
@@ -101,7 +103,7 @@ def enroll(
         seed=seed,
         on_epoch=None if on_epoch is None else lambda epoch, loss, _: on_epoch(epoch, loss),
     )
-    frames = [clip.embed(encoder) for clip in kept]
+    frames = [embed_clip(encoder, clip) for clip in kept]
     shots = [[f for f, c in zip(frames, kept, strict=True) if c.label == k] for k in keywords]
     scores = enrolment_scores(
         shots,
@@ -121,6 +123,12 @@ def enroll(
     model.warnings = [*_clipped(loaded), *_warnings(model, scores)]
     model.summary = _summary(model, scores)
     return model
+
+
+def embed_clip(encoder: nn.Module, clip: EnrolledClip) -> np.ndarray:
+    """Frames of a clip, with the sound around it in view, shape (n_frames, dim)."""
+    before, samples, after = clip.parts()
+    return embed(encoder, samples, before, after)
 
 
 def other_sound(
@@ -158,20 +166,6 @@ def _loaded(
     if not loaded:
         raise InputError("no clips to learn from; give some")
     return loaded, problems
-
-
-def _enrolled(loaded: LoadedClip) -> EnrolledClip:
-    scale = 32767.0 / float(np.abs(loaded.samples).max())
-    return EnrolledClip(
-        label=loaded.clip.label,
-        file=str(loaded.clip.path),
-        onset_s=float(loaded.clip.onset_s or 0.0),
-        offset_s=float(loaded.clip.offset_s or loaded.duration_s),
-        sha256=loaded.sha256,
-        samples=np.round(loaded.samples * scale).astype(np.int16),
-        before=loaded.before,
-        after=loaded.after,
-    )
 
 
 def _merged(old: Sequence[EnrolledClip], new: Sequence[EnrolledClip]) -> list[EnrolledClip]:

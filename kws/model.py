@@ -1,7 +1,7 @@
 """The keyword model: what enrolment makes, and what finds keywords in recordings."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,144 +11,11 @@ from fewshot import audio, bundle
 from fewshot.encoders.temporal import TemporalResNet
 from fewshot.errors import InputError
 from fewshot.events import Event
+from kws.clips import EnrolledClip
 from kws.config import FRONT_END, KIND, VERSION, KwsConfig
-from kws.search import Match, Searcher
-from kws.segments import (
-    FIRST_FRAME_S,
-    HOP,
-    SAMPLE_RATE,
-    FrameExtractor,
-    embed,
-    frame_borders_s,
-)
+from kws.detection import Detector
+from kws.segments import SAMPLE_RATE
 from kws.templates import templates_of
-
-
-@dataclass(frozen=True)
-class EnrolledClip:
-    """A clip as the model keeps it, with the sound around it, so that it can learn again.
-
-    Attributes
-    ----------
-    label, file : str
-    onset_s, offset_s : float
-        Where it lay in its file.
-    sha256 : str
-        Of the conditioned samples.
-    samples : np.ndarray, shape (before + n + after,), int16
-        Conditioned sound at 16 kHz; scaled to its maximum.
-    before, after : int
-        Samples of the surrounding sound in front and behind.
-    """
-
-    label: str
-    file: str
-    onset_s: float
-    offset_s: float
-    sha256: str
-    samples: np.ndarray = field(repr=False)
-    before: int = 0
-    after: int = 0
-
-    def parts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Sound in front, the clip, sound behind; divided by the maximum of the clip."""
-        end = len(self.samples) - self.after
-        samples = self.samples.astype(np.float32)
-        samples /= max(1.0, float(np.abs(samples[self.before : end]).max(initial=0.0)))
-        return samples[: self.before], samples[self.before : end], samples[end:]
-
-    def embed(self, encoder: torch.nn.Module) -> np.ndarray:
-        """Frames of the clip, shape (n_frames, dim)."""
-        before, samples, after = self.parts()
-        return embed(encoder, samples, before, after)
-
-
-class Detector:
-    """Finds keywords in one recording or stream.
-
-    Parameters
-    ----------
-    model : KeywordModel
-    keywords : sequence of str
-        Those that are looked for.
-    thresholds : dict
-        Threshold of each.
-    keep_scores : bool
-        Keep the score curves, 4 bytes per keyword and frame.
-    device : str
-    parallel : bool
-        Search the templates in parallel; False where recordings are.
-    """
-
-    def __init__(
-        self,
-        model: "KeywordModel",
-        keywords: Sequence[str],
-        thresholds: dict[str, float],
-        *,
-        keep_scores: bool = False,
-        device: str = "auto",
-        parallel: bool = True,
-    ) -> None:
-        self.keywords = list(keywords)
-        chosen = [i for i, label in enumerate(model.template_labels) if label in self.keywords]
-        labels = [model.template_labels[i] for i in chosen]
-        self._labels = labels
-        self._extractor = FrameExtractor(model.encoder.to(resolve_device(device)))
-        self._searcher = Searcher(
-            [model.templates[i] for i in chosen],
-            thresholds=np.array([thresholds[label] for label in labels], np.float32),
-            keyword_of=[self.keywords.index(label) for label in labels],
-            keep_scores=keep_scores,
-            parallel=parallel,
-        )
-        self._n_samples = 0
-
-    def push(self, samples: np.ndarray) -> list[Event]:
-        """Take samples, give the detections that no later sound can change.
-
-        Parameters
-        ----------
-        samples : np.ndarray, shape (n,)
-            Conditioned and normalised, at 16 kHz.
-
-        Returns
-        -------
-        list of Event
-        """
-        self._n_samples += len(samples)
-        return self._events(self._searcher.push(self._extractor.push(samples)), float("inf"))
-
-    def finish(self) -> list[Event]:
-        """Give the remaining detections, at the end of the recording."""
-        matches = self._searcher.push(self._extractor.finish()) + self._searcher.finish()
-        return self._events(matches, self._n_samples / SAMPLE_RATE)
-
-    def scores(self) -> tuple[list[str], np.ndarray, np.ndarray]:
-        """Score curves of a finished recording (with ``keep_scores``).
-
-        Returns
-        -------
-        keywords : list of str
-        times_s : np.ndarray, shape (n_frames,)
-            Centres of the frames.
-        scores : np.ndarray, shape (n_keywords, n_frames)
-            Score of the best template's path that ends there, in [-2, 0]; -inf where none does.
-        """
-        scores = self._searcher.scores()
-        times = FIRST_FRAME_S + np.arange(scores.shape[1]) * HOP / SAMPLE_RATE
-        return self.keywords, times, scores
-
-    def _events(self, matches: Sequence[Match], duration_s: float) -> list[Event]:
-        return [
-            Event(
-                "",
-                *frame_borders_s(match.onset_frame, match.offset_frame, duration_s),
-                self._labels[match.template],
-                match.score,
-            )
-            for match in matches
-        ]
 
 
 class KeywordModel:
@@ -448,19 +315,3 @@ class KeywordModel:
     def header(path: str | Path) -> dict:
         """What the file says of itself, without reading the tensors."""
         return bundle.read_header(path, kind=KIND, version=VERSION)
-
-
-def resolve_device(device: str) -> str:
-    """Device that "auto" stands for: CUDA or MPS where there is one, else the CPU.
-
-    Raises
-    ------
-    InputError
-        If the device is not there.
-    """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if device == "auto":
-        return next((name for name, available in there.items() if available), "cpu")
-    if not there.get(device.split(":")[0], device == "cpu"):
-        raise InputError(f"device {device!r} is not there; use --device cpu")
-    return device

@@ -43,7 +43,8 @@ from fewshot.events import (
 if TYPE_CHECKING:
     import numpy as np
 
-    from kws.model import Detector, KeywordModel
+    from kws.detection import Detector
+    from kws.model import KeywordModel
 
 STDIN = "-"
 LIVE_FORMATS = ("csv", "jsonl")

@@ -186,9 +186,9 @@ def _learn(
     problems: Problems,
 ) -> "tuple[KeywordModel, int]":
     """Learn from those of the clips that can be used; give the model and their number."""
+    from fewshot.training import resolve_device
     from kws.clips import load_clips
     from kws.enrollment import CONTEXT_S, enroll
-    from kws.model import resolve_device
 
     console, config = args.console, _config(args, add_to)
     device = resolve_device(args.device)

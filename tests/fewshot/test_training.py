@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from fewshot.training import balanced_indices, train
+from fewshot.errors import InputError
+from fewshot.training import balanced_indices, resolve_device, train
 
 
 def test_minimises_a_loss_and_ends_in_evaluation_mode():
@@ -43,3 +44,9 @@ def test_an_epoch_has_all_classes_equally_often(labels, seed):
     assert len(counts) == len(labels.unique())
     assert counts.min() == counts.max() == labels.unique(return_counts=True)[1].max()
     assert set(chosen.tolist()) == set(range(len(labels))), "every sample occurs"
+
+
+def test_devices():
+    assert resolve_device("cpu") == "cpu"
+    with pytest.raises(InputError):
+        resolve_device("toaster")

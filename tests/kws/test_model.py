@@ -7,7 +7,7 @@ import soundfile as sf
 from fewshot import audio, bundle
 from fewshot.errors import InputError
 from kws.config import KIND, VERSION, KwsConfig
-from kws.model import KeywordModel, resolve_device
+from kws.model import KeywordModel
 
 
 def test_round_trip(sound):
@@ -123,9 +123,3 @@ def test_a_model_that_was_tampered_with_is_refused_in_one_line(sound, tmp_path):
         with pytest.raises(InputError, match="damaged keyword model") as error:
             KeywordModel.load(tmp_path / "bad.kws")
         assert "\n" not in str(error.value)
-
-
-def test_devices():
-    assert resolve_device("cpu") == "cpu"
-    with pytest.raises(InputError):
-        resolve_device("toaster")

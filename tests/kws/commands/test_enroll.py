@@ -6,7 +6,8 @@ import pytest
 import soundfile as sf
 
 from kws.commands.enroll import main
-from kws.model import KeywordModel, KwsConfig
+from kws.config import KwsConfig
+from kws.model import KeywordModel
 
 
 @pytest.fixture

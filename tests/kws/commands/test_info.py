@@ -5,7 +5,8 @@ import sys
 import numpy as np
 
 from fewshot import bundle
-from kws.commands.info import KIND, VERSION, main
+from kws.commands.info import main
+from kws.config import KIND, VERSION
 
 
 def test_a_model_says_what_it_holds(words, capsys):
@@ -22,12 +23,6 @@ def test_json_is_the_header(words, capsys):
     header = json.loads(capsys.readouterr().out)
     assert header.pop("file") == str(words.model_path)
     assert header == words.model.header(words.model_path)
-
-
-def test_kind_and_version_are_those_of_the_model():
-    from kws import model
-
-    assert (KIND, VERSION) == (model.KIND, model.VERSION)
 
 
 def damaged(folder):

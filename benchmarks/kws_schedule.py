@@ -1,0 +1,74 @@
+"""How long to train: F-scores of one fold after more and more epochs of one training.
+
+    python benchmarks/kws_schedule.py --data ../shared/data --task timit --epochs 1000
+
+Prints a row as soon as it is measured: validation F (with the best threshold on it) and test F at
+that threshold, for barycentre and for shot templates. Schedules are chosen on the former.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+from kws_accuracy import TEMPLATES, conditioned, recordings_of, search_parts
+from torch import nn
+
+from kws.clips import EnrolledClip, clips_from_csv, load_clips
+from kws.enrollment import CONTEXT_S, embed_clip
+from kws.learning import background_segments, learn_encoder, training_set
+from kws.segments import embed, frame_borders_s
+
+MARKS = (10, 20, 40, 60, 80, 100, 150, 200, 300, 400, 500, 600, 700, 800, 900, 1000)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder that holds kws/")
+    parser.add_argument("--task", default="timit")
+    parser.add_argument("--fold", default="fold1")
+    parser.add_argument("--epochs", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--device", default="cpu")
+    args = parser.parse_args()
+    folder = args.data / "kws" / args.task
+    table = clips_from_csv(folder / args.fold / "train_keywords.csv", root=folder)
+    clips = [EnrolledClip.of(clip) for clip in load_clips(table, context_s=CONTEXT_S)[0]]
+    keywords = sorted({clip.label for clip in clips})
+    parts = {p: recordings_of(folder, args.fold, p) for p in ("validation", "test")}
+    sound = {name: conditioned(folder / name) for names in parts.values() for name in names}
+    data = training_set(
+        [clip.parts()[1] for clip in clips],
+        [keywords.index(clip.label) for clip in clips],
+        background_segments([], np.random.default_rng(args.seed)),
+        positions=True,
+    )
+    started = time.perf_counter()
+    print(f"{args.task} {args.fold}, seed {args.seed}")
+    print("| epochs | s | loss | " + " | ".join(f"{m} v | {m} t" for m in TEMPLATES) + " |")
+    print("|" + "---|" * (3 + 2 * len(TEMPLATES)))
+
+    def measure(epoch: int, loss: float, encoder: nn.Module) -> None:
+        if epoch + 1 not in MARKS:
+            return
+        seconds = time.perf_counter() - started
+        encoder.eval()
+        frames = {name: embed(encoder, samples) for name, samples in sound.items()}
+        shots: dict[str, list[np.ndarray]] = {keyword: [] for keyword in keywords}
+        for clip in clips:
+            shots[clip.label].append(embed_clip(encoder, clip))
+        cells = []
+        for mode in TEMPLATES:
+            found = search_parts(
+                folder, args.fold, parts, shots, mode, frames, frame_borders_s, None
+            )
+            cells += [f"{100 * found[key]:.1f}" for key in ("validation_f", "f")]
+        print(f"| {epoch + 1} | {seconds:.0f} | {loss:.2f} | {' | '.join(cells)} |", flush=True)
+
+    learn_encoder(data, epochs=args.epochs, seed=args.seed, device=args.device, on_epoch=measure)
+
+
+if __name__ == "__main__":
+    main()
