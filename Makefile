@@ -1,6 +1,6 @@
 # Needs make and Python 3.11 or newer, nothing else. PYTHON=... chooses another interpreter,
-# VENV=... another place for the environment. pip's own settings hold: to keep the CUDA libraries
-# off a machine without a GPU, PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
+# VENV=... another place for the environment. pip's own settings hold: an index of CPU builds of
+# torch in PIP_EXTRA_INDEX_URL keeps the CUDA libraries off a machine without a GPU.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -38,7 +38,8 @@ demo: $(SET_UP)
 
 test: $(SET_UP)
 	$(BIN)/python -m pytest
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests/kws/test_dtw.py tests/kws/test_search.py
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest tests/kws/test_dtw.py tests/kws/test_search.py \
+		tests/kws/test_selection.py tests/kws/test_templates.py
 
 lint: $(SET_UP)
 	$(BIN)/ruff check

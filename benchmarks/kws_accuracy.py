@@ -29,7 +29,7 @@ from fewshot.features import mfcc
 from kws.calibration import enrolment_scores, estimate_threshold
 from kws.clips import clips_from_csv, load_clips
 from kws.config import KwsConfig
-from kws.enrollment import other_sound
+from kws.enrollment import embed_background
 from kws.evaluation import evaluate, tune
 from kws.learning import background_segments
 from kws.matching import Curve
@@ -115,19 +115,17 @@ def run_fold(
     out["detect_realtime"] = seconds / (time.perf_counter() - started)
     shots = {k: model.shots(k) for k in model.keywords}
     background = background_segments([], np.random.default_rng(seed))
-    sound = other_sound(model.encoder, model.clips, background)
+    sound = embed_background(model.encoder, background)
     for mode in TEMPLATES:
         scores = enrolment_scores(list(shots.values()), sound, partial(templates_of, mode=mode))
         own = estimate_threshold(scores)
         out[mode] = search_parts(folder, fold, parts, shots, mode, frames, frame_borders_s, own)
-        backwards, quiet = np.split(scores.background, [len(model.clips)])
         out[mode]["enrolment"] = {
             name: np.nanpercentile(values, PERCENTILES).tolist()
             for name, values in (
                 ("own", scores.own),
-                ("others", scores.foreign),
-                ("reversed", backwards),
-                ("quiet", quiet),
+                ("foreign", scores.foreign),
+                ("background", scores.background),
             )
         }
 

@@ -23,7 +23,7 @@ class EnrolmentScores:
     labels : np.ndarray, shape (n_clips,)
         Keyword of each clip.
     background : np.ndarray, shape (n_background, n_keywords)
-        Best scores in stretches of background sound and of reversed clips.
+        Best scores in stretches of background sound.
     """
 
     clips: np.ndarray
@@ -115,7 +115,7 @@ def estimate_threshold(scores: EnrolmentScores, *, share: float = 0.5) -> float:
     Notes
     -----
     The clips' side is their median, the other sound's side its 99th percentile. The encoder has
-    seen the clips, so that a word that it has not seen scores less: the threshold lies below.
+    learnt these clips by heart, so that a word of somebody else scores much less than they do.
     """
     own = scores.own[np.isfinite(scores.own)]
     clips = float(np.median(own)) if len(own) else -0.1

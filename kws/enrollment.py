@@ -107,7 +107,7 @@ def enroll(
     shots = [[f for f, c in zip(frames, kept, strict=True) if c.label == k] for k in keywords]
     scores = enrolment_scores(
         shots,
-        other_sound(encoder, kept, background),
+        embed_background(encoder, background),
         partial(templates_of, mode=config.templates),
     )
     model = KeywordModel(
@@ -131,25 +131,16 @@ def embed_clip(encoder: nn.Module, clip: EnrolledClip) -> np.ndarray:
     return embed(encoder, samples, before, after)
 
 
-def other_sound(
-    encoder: nn.Module, clips: Sequence[EnrolledClip], background: np.ndarray
-) -> list[np.ndarray]:
-    """Frames of sound that holds no keyword: reversed clips and background.
+def embed_background(encoder: nn.Module, background: np.ndarray) -> list[np.ndarray]:
+    """Frames of some background sound, shapes (n_frames, dim).
 
     Parameters
     ----------
     encoder : nn.Module
-    clips : sequence of EnrolledClip
     background : np.ndarray, shape (n, 4000)
-        Segments of background sound, of which some are taken, two seconds at a time.
-
-    Returns
-    -------
-    list of np.ndarray, shapes (n_frames, dim)
+        Segments of background sound; 64 of them are taken, eight at a time.
     """
-    backwards = [np.ascontiguousarray(clip.parts()[1][::-1]) for clip in clips]
-    quiet = list(background[:64].reshape(8, -1))
-    return [embed(encoder, samples) for samples in backwards + quiet]
+    return [embed(encoder, samples) for samples in background[:64].reshape(8, -1)]
 
 
 def _loaded(
