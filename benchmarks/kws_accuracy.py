@@ -32,7 +32,6 @@ from kws.config import KwsConfig
 from kws.enrollment import embed_background
 from kws.evaluation import evaluate, tune
 from kws.learning import background_segments
-from kws.matching import Curve
 from kws.search import search
 from kws.segments import embed, frame_borders_s
 from kws.templates import templates_of
@@ -71,27 +70,23 @@ def candidates(
 
 
 def report(folder: Path, fold: str, found: dict[str, list[Event]], threshold: float | None) -> dict:
-    """Tune on the validation part, score on the test part."""
+    """Tune on the validation part, score on the test part; also at a threshold that is given."""
     truth = {p: read_events(folder / fold / f"{p}_keywords.csv") for p in found}
     durations = {p: recordings_of(folder, fold, p) for p in found}
     tuned = tune(truth["validation"], found["validation"])
 
-    def scored(limit: float) -> dict[str, float]:
-        kept = [e for e in found["test"] if e.score >= limit]
-        result = evaluate(truth["test"], kept, durations["test"])
+    def scored(part: str, limit: float) -> dict[str, float]:
+        kept = [e for e in found[part] if e.score >= limit]
+        result = evaluate(truth[part], kept, durations[part])
         return {"f": result.f_score, "p": result.precision, "r": result.recall}
 
-    out = {"validation_f": tuned.f_score, "threshold": tuned.threshold, **scored(tuned.threshold)}
+    out = {"validation_f": tuned.f_score, "threshold": tuned.threshold}
+    out |= scored("test", tuned.threshold)
     if threshold is not None:
-        own = scored(threshold)
-        out |= {"own_threshold": threshold, **{f"own_{k}": v for k, v in own.items()}}
+        out |= {f"own_{key}": value for key, value in scored("test", threshold).items()}
+        out["own_threshold"] = threshold
+        out["own_validation_f"] = scored("validation", threshold)["f"]
     best = tune(truth["test"], found["test"])
-    curve = Curve(truth["validation"], found["validation"], 0.2, 0.5)
-    n_ref = len(truth["validation"])
-    out["validation_curve"] = [
-        [curve.threshold(k), 2 * curve.n_tp[k] / (n_ref + curve.n_sys[k])]
-        for k in range(1, len(curve.n_sys))
-    ]
     return out | {"best_f": best.f_score}
 
 
@@ -204,32 +199,29 @@ def _job(task: str, data: Path, fold: str, config: KwsConfig, seed: int, out: Pa
 
 
 def print_table(results: Sequence[dict]) -> None:
-    """Mean and standard deviation over folds, in per cent."""
-    columns = ["barycenter", "shots", "mfcc barycenter", "mfcc shots"]
-    print(
-        "| task | folds | frames, templates | F ± sd | P | R | own threshold F | validation F |"
-        " best F on test |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|")
+    """Mean (and standard deviation) over folds, in per cent.
+
+    "own": at the threshold that enrolment estimated; "validation": with the best threshold there.
+    """
+    keys = ("p", "r", "own_f", "validation_f", "own_validation_f", "best_f")
+    titles = ("P", "R", "own F", "validation F", "own validation F", "best F on test")
+    print(f"| task | folds | frames, templates | F ± sd | {' | '.join(titles)} |")
+    print("|" + "---|" * (4 + len(titles)))
     for task in dict.fromkeys(r["task"] for r in results):
         rows = [r for r in results if r["task"] == task]
-        for column in columns:
+        for column in ("barycenter", "shots", "mfcc barycenter", "mfcc shots"):
             values = [r[column] for r in rows]
-
-            def cell(key: str, values: Sequence[dict] = values) -> str:
-                kept = [100 * v[key] for v in values if key in v]
-                return f"{np.mean(kept):.1f}" if kept else "-"
-
-            deviation = np.std([100 * v["f"] for v in values])
-            name = column if column.startswith("mfcc") else f"tacos {column}"
-            print(
-                f"| {task} | {len(rows)} | {name} | {cell('f')} ± {deviation:.1f} | {cell('p')} | "
-                f"{cell('r')} | {cell('own_f')} | {cell('validation_f')} | {cell('best_f')} |"
-            )
-        print(
-            f"| {task} | | enrolment {np.mean([r['enrol_s'] for r in rows]):.0f} s, frames at "
-            f"{np.mean([r['detect_realtime'] for r in rows]):.1f} times real time | | | | | | |"
-        )
+            name = column if column.startswith("mfcc") else f"{rows[0]['config']['loss']} {column}"
+            scores = [100 * v["f"] for v in values]
+            cells = [f"{np.mean(scores):.1f} ± {np.std(scores):.1f}"] + [
+                f"{100 * np.mean([v[key] for v in values]):.1f}" if key in values[0] else "-"
+                for key in keys
+            ]
+            print(f"| {task} | {len(rows)} | {name} | {' | '.join(cells)} |")
+    for task in dict.fromkeys(r["task"] for r in results):
+        rows = [r for r in results if r["task"] == task]
+        enrol_s, realtime = (np.mean([r[k] for r in rows]) for k in ("enrol_s", "detect_realtime"))
+        print(f"{task}: enrolment {enrol_s:.0f} s, frames at {realtime:.1f} times real time")
 
 
 def main() -> None:
