@@ -29,7 +29,7 @@ __all__ = ["load", "read_header", "save"]
 
 KEY = "fewshot"
 OWN_FIELDS = frozenset({"kind", "format_version", "libraries", "date"})
-LIBRARIES = ("torch", "numpy", "scipy", "numba", "soxr", "soundfile", "tslearn", "safetensors")
+LIBRARIES = ("torch", "numpy", "scipy", "numba", "soxr", "soundfile", "safetensors")
 MAX_HEADER_BYTES = 16 * 2**20
 """Far more than a thousand clips need, and little enough to parse whoever wrote it."""
 PREFIX_BYTES = 8
