@@ -19,7 +19,7 @@ from kws.enrollment import CONTEXT_S, embed_clip
 from kws.learning import background_segments, learn_encoder, training_set
 from kws.segments import embed, frame_borders_s
 
-MARKS = (10, 20, 40, 60, 80, 100, 150, 200, 300, 400, 500, 600, 700, 800, 900, 1000)
+MARKS = (20, 40, 60, 80, 100, 125, 150, 200, 300, 400, 600, 800, 1000)
 
 
 def main() -> None:
@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--checkpoint", type=Path, help="file to resume an interrupted run from")
     args = parser.parse_args()
     folder = args.data / "kws" / args.task
     table = clips_from_csv(folder / args.fold / "train_keywords.csv", root=folder)
@@ -67,7 +68,14 @@ def main() -> None:
             cells += [f"{100 * found[key]:.1f}" for key in ("validation_f", "f")]
         print(f"| {epoch + 1} | {seconds:.0f} | {loss:.2f} | {' | '.join(cells)} |", flush=True)
 
-    learn_encoder(data, epochs=args.epochs, seed=args.seed, device=args.device, on_epoch=measure)
+    learn_encoder(
+        data,
+        epochs=args.epochs,
+        seed=args.seed,
+        device=args.device,
+        on_epoch=measure,
+        checkpoint=args.checkpoint,
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,9 @@
 """The one training loop."""
 
+import os
+import pickle
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -18,6 +21,8 @@ def train(
     epochs: int,
     learning_rate: float = 1e-3,
     on_epoch: Callable[[int, float], None] | None = None,
+    checkpoint: str | Path | None = None,
+    generator: torch.Generator | None = None,
 ) -> list[float]:
     """Minimise a loss with Adam.
 
@@ -35,6 +40,11 @@ def train(
         Of Adam.
     on_epoch : callable, optional
         Called behind every epoch with its number and mean loss.
+    checkpoint : path, optional
+        File that is written behind every epoch. Where it is there already, training goes on from
+        it and ends as if it had never stopped.
+    generator : torch.Generator, optional
+        What ``batches`` draws from; its state is kept in the checkpoint.
 
     Returns
     -------
@@ -45,10 +55,14 @@ def train(
     ------
     FloatingPointError
         If a loss is not finite; the message names the epoch.
+    InputError
+        If the checkpoint is damaged or of another training.
     """
     optimiser = torch.optim.Adam(modules.parameters(), lr=learning_rate)
-    history = []
-    for epoch in range(epochs):
+    history: list[float] = []
+    if checkpoint is not None and Path(checkpoint).exists():
+        history = _resume(Path(checkpoint), modules, optimiser, generator)
+    for epoch in range(len(history), epochs):
         modules.train()
         total, count = 0.0, 0
         for batch in batches(epoch):
@@ -64,8 +78,61 @@ def train(
         history.append(mean)
         if on_epoch is not None:
             on_epoch(epoch, mean)
+        if checkpoint is not None:
+            _keep(Path(checkpoint), modules, optimiser, generator, history)
     modules.eval()
     return history
+
+
+def _keep(
+    path: Path,
+    modules: nn.ModuleList,
+    optimiser: torch.optim.Optimizer,
+    generator: torch.Generator | None,
+    history: list[float],
+) -> None:
+    state = {
+        "modules": modules.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "history": history,
+        "random": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "generator": None if generator is None else generator.get_state(),
+    }
+    part = path.with_name(path.name + ".part")
+    torch.save(state, part)
+    os.replace(part, path)
+
+
+def _resume(
+    path: Path,
+    modules: nn.ModuleList,
+    optimiser: torch.optim.Optimizer,
+    generator: torch.Generator | None,
+) -> list[float]:
+    """Bring everything to where a checkpoint was written; the losses until then."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        modules.load_state_dict(state["modules"])
+        optimiser.load_state_dict(state["optimiser"])
+        torch.set_rng_state(state["random"])
+        if torch.cuda.is_available() and state["cuda"]:
+            torch.cuda.set_rng_state_all(state["cuda"])
+        if generator is not None:
+            generator.set_state(state["generator"])
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+        ValueError,
+        KeyError,
+        TypeError,
+        EOFError,
+    ) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(
+            f"{path}: not a checkpoint of this training ({reason}); remove it to start again"
+        ) from error
+    return state["history"]
 
 
 def balanced_indices(labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

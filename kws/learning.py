@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -130,6 +131,7 @@ def learn_encoder(
     device: str | torch.device = "cpu",
     seed: int = 0,
     on_epoch: Callable[[int, float, nn.Module], None] | None = None,
+    checkpoint: str | Path | None = None,
 ) -> tuple[TemporalResNet, list[float]]:
     """Train the encoder with the TACos loss.
 
@@ -143,6 +145,8 @@ def learn_encoder(
         Of the parameters, the order and the augmentation.
     on_epoch : callable, optional
         Called behind every epoch with its number, its mean loss and the encoder.
+    checkpoint : path, optional
+        As in `fewshot.training.train`.
 
     Returns
     -------
@@ -171,6 +175,8 @@ def learn_encoder(
             epochs=epochs,
             learning_rate=learning_rate,
             on_epoch=None if on_epoch is None else lambda n, mean: on_epoch(n, mean, encoder),
+            checkpoint=checkpoint,
+            generator=generator,
         )
     return encoder.eval(), losses
 

@@ -36,6 +36,49 @@ def test_a_loss_that_is_not_finite_is_an_error():
         )
 
 
+def noisy_training(epochs, checkpoint=None, stop_at=None):
+    generator = torch.Generator().manual_seed(1)
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.5), nn.Linear(8, 1))
+
+    def stop(epoch, _loss):
+        if epoch + 1 == stop_at:
+            raise KeyboardInterrupt
+
+    losses = train(
+        nn.ModuleList([module]),
+        lambda _epoch: [(torch.randn(4, 3, generator=generator),) for _ in range(3)],
+        lambda batch: (module(batch[0]).sum(dim=1) - batch[0].sum(dim=1)).square().mean(),
+        epochs=epochs,
+        on_epoch=stop,
+        checkpoint=checkpoint,
+        generator=generator,
+    )
+    return losses, module[0].weight.detach()
+
+
+def test_an_interrupted_training_ends_as_if_it_had_never_stopped(tmp_path):
+    checkpoint = tmp_path / "training"
+    with pytest.raises(KeyboardInterrupt):
+        noisy_training(6, checkpoint, stop_at=4)
+    losses, weight = noisy_training(6, checkpoint)
+    expected_losses, expected_weight = noisy_training(6)
+    assert losses == expected_losses
+    torch.testing.assert_close(weight, expected_weight, rtol=0, atol=0)
+    assert list(tmp_path.iterdir()) == [checkpoint]
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", None])
+def test_a_checkpoint_of_something_else_is_refused(tmp_path, content):
+    checkpoint = tmp_path / "training"
+    if content is None:
+        torch.save({"modules": {}}, checkpoint)
+    else:
+        checkpoint.write_bytes(content)
+    with pytest.raises(InputError, match="not a checkpoint of this training"):
+        noisy_training(1, checkpoint)
+
+
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=60), st.integers(0, 100))
 def test_an_epoch_has_all_classes_equally_often(labels, seed):
     labels = torch.tensor(labels)
