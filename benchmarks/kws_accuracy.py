@@ -1,22 +1,26 @@
 """Keyword spotting on task folders: enrol, tune on the validation part, report on the test part.
 
-For every fold of every task the keywords are enrolled, the threshold is tuned on the validation
-part, and the event-based F-score of the test part is reported (sed_eval, collar 0.2 s, 50 % of the
-length), beside that of MFCC + subsequence DTW, with barycentre and with shot templates. Folds that
-are done are kept in --out, so that a run can be resumed.
+For every fold of every task and every row (a way to make frames and templates) the keywords are
+enrolled, the threshold is tuned on the validation part, and the event-based F-score of the test
+part is reported (sed_eval, collar 0.2 s, 50 % of the length). What is done is kept in --out, so
+that a run can be resumed.
 
     python benchmarks/kws_accuracy.py --data ../shared/data --task timit --fold 1
-    python benchmarks/kws_accuracy.py --data ../shared/data --jobs 2
+    python benchmarks/kws_accuracy.py --data ../shared/data --row default --row mfcc --jobs 2
+
+Rows: "default" is what kws-enroll and kws-detect do; "shots" searches for every clip; "raw" takes
+the pre-trained frames as they are, without whitening, other surroundings and calibration; "raw
+shots" is that with every clip, the nearest peer; "mfcc" and "mfcc shots" search cepstra; "tacos",
+"tacos shots", "adacos" and "adacos shots" train a network on the clips alone (minutes per fold).
 """
 
 import argparse
 import json
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, replace
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,24 +28,44 @@ import torch
 
 import kws
 from fewshot import audio
+from fewshot.encoders.external import BUNDLED, load_encoder
 from fewshot.events import Event, read_events
 from fewshot.features import mfcc
-from kws.calibration import enrolment_scores, estimate_threshold
-from kws.clips import clips_from_csv, load_clips
+from kws.clips import EnrolledClip, LoadedClip, clips_from_csv, load_clips
 from kws.config import KwsConfig
-from kws.enrollment import embed_background
+from kws.enrollment import CONTEXT_S
 from kws.evaluation import evaluate, tune
-from kws.learning import background_segments
-from kws.search import search
-from kws.segments import embed, frame_borders_s
-from kws.templates import templates_of
+from kws.frames import borders_s, embed
+from kws.search import Searcher
+from kws.templates import Template, templates_of
 
 TASKS = ("fsdd", "wakewords/clean", "wakewords/10dB", "telephone", "timit", "timit/cut")
-TEMPLATES = ("barycenter", "shots")
+ROWS = ("default", "shots", "raw", "raw shots", "mfcc", "mfcc shots")
+TRAINED = ("tacos", "tacos shots", "adacos", "adacos shots")
 MFCC_HOP_S = 0.01
-PERCENTILES = (0, 5, 10, 25, 50, 75, 90, 95, 99, 100)
 MFCC_BANDS_HZ = {"fsdd": (60.0, 3900.0), "telephone": (250.0, 3450.0)}
 """Range of the baseline's Mel filters where a task has less than 60 to 7600 Hz."""
+
+
+@dataclass(frozen=True)
+class System:
+    """What a row searches with.
+
+    Attributes
+    ----------
+    templates : list of Template
+    frames_of : callable
+        Frames of a recording, from its path.
+    borders_s : callable
+        On- and offset in seconds of frames, from their numbers and the recording's duration.
+    threshold : float or None
+        The one that enrolment chose by itself.
+    """
+
+    templates: list[Template]
+    frames_of: Callable[[Path], np.ndarray]
+    borders_s: Callable[[int, int, float], tuple[float, float]]
+    threshold: float | None = None
 
 
 def recordings_of(folder: Path, fold: str, part: str) -> dict[str, float]:
@@ -55,17 +79,21 @@ def conditioned(path: Path) -> np.ndarray:
     return audio.normalise(audio.read(path))
 
 
-def candidates(
-    templates: Sequence[np.ndarray],
-    labels: Sequence[str],
-    frames: np.ndarray,
-    borders_s: Callable[[int, int], tuple[float, float]],
-    name: str,
-) -> list[Event]:
+def candidates(system: System, path: Path, name: str, duration_s: float) -> list[Event]:
     """Every best match in a recording that overlaps with no better one."""
+    searcher = Searcher(
+        [t.frames for t in system.templates],
+        means=[t.mean for t in system.templates],
+        deviations=[t.deviation for t in system.templates],
+    )
     return [
-        Event(name, *borders_s(m.onset_frame, m.offset_frame), labels[m.template], m.score)
-        for m in search(templates, frames)
+        Event(
+            name,
+            *system.borders_s(m.onset_frame, m.offset_frame, duration_s),
+            system.templates[m.template].keyword,
+            m.score,
+        )
+        for m in searcher.push(system.frames_of(path)) + searcher.finish()
     ]
 
 
@@ -87,87 +115,103 @@ def report(folder: Path, fold: str, found: dict[str, list[Event]], threshold: fl
         out["own_threshold"] = threshold
         out["own_validation_f"] = scored("validation", threshold)["f"]
     best = tune(truth["test"], found["test"])
-    return out | {"best_f": best.f_score}
+    kept = [e for e in found["test"] if e.score >= tuned.threshold]
+    return out | {"best_f": best.f_score, "length_ratio": length_ratio(truth["test"], kept)}
 
 
-def run_fold(
-    folder: Path, table: str, fold: str, config: KwsConfig, seed: int, band_hz: tuple[float, float]
-) -> dict:
-    """Everything that is reported of one fold."""
-    clips = clips_from_csv(folder / fold / table, root=folder)
+def length_ratio(truth: Sequence[Event], found: Sequence[Event]) -> float:
+    """Median length of detections relative to the events of their label that they overlap."""
+    ratios = [
+        (f.offset_s - f.onset_s) / (t.offset_s - t.onset_s)
+        for t in truth
+        for f in found
+        if (f.filename, f.label) == (t.filename, t.label)
+        and min(f.offset_s, t.offset_s) > max(f.onset_s, t.onset_s)
+    ]
+    return float(np.median(ratios)) if ratios else float("nan")
+
+
+def run_fold(task: str, folder: Path, fold: str, row: str, epochs: int, seed: int) -> dict:
+    """Everything that is reported of one row on one fold."""
+    table = "train_keywords_cut.csv" if task.endswith("/cut") else "train_keywords.csv"
+    clips = load_clips(
+        clips_from_csv(folder / fold / table, root=folder),
+        context_s=0.0 if row.startswith("mfcc") else CONTEXT_S,
+    )[0]
+    mode = "shots" if row.endswith("shots") else "barycenter"
+    started = time.perf_counter()
+    if row.startswith("mfcc"):
+        system = cepstral(clips, mode, MFCC_BANDS_HZ.get(task, (60.0, 7600.0)))
+    elif row.startswith("raw"):
+        system = raw(clips, mode)
+    else:
+        config = KwsConfig(templates=mode)
+        if row.split()[0] in ("tacos", "adacos"):
+            config = replace(config, encoder="scratch", loss=row.split()[0], epochs=epochs)
+        system = enrolled(kws.enroll(clips, config=config, seed=seed))
+    return {"seed": seed, "enrol_s": time.perf_counter() - started} | score(system, folder, fold)
+
+
+def score(system: System, folder: Path, fold: str) -> dict:
+    """Search the recordings of both parts, and score what is found."""
+    started = time.perf_counter()
     parts = {p: recordings_of(folder, fold, p) for p in ("validation", "test")}
-    started = time.perf_counter()
-    model = kws.enroll(clips, config=config, seed=seed)
-    out: dict = {"seed": seed, "config": asdict(config), "enrol_s": time.perf_counter() - started}
-
-    started = time.perf_counter()
-    frames = {
-        name: embed(model.encoder, conditioned(folder / name))
-        for names in parts.values()
-        for name in names
-    }
-    seconds = sum(sum(names.values()) for names in parts.values())
-    out["detect_realtime"] = seconds / (time.perf_counter() - started)
-    shots = {k: model.shots(k) for k in model.keywords}
-    background = background_segments([], np.random.default_rng(seed))
-    sound = embed_background(model.encoder, background)
-    for mode in TEMPLATES:
-        scores = enrolment_scores(list(shots.values()), sound, partial(templates_of, mode=mode))
-        own = estimate_threshold(scores)
-        out[mode] = search_parts(folder, fold, parts, shots, mode, frames, frame_borders_s, own)
-        out[mode]["enrolment"] = {
-            name: np.nanpercentile(values, PERCENTILES).tolist()
-            for name, values in (
-                ("own", scores.own),
-                ("foreign", scores.foreign),
-                ("background", scores.background),
-            )
-        }
-
-    loaded = load_clips(clips, context_s=0.0)[0]
-    raw = [mfcc(c.samples, low_hz=band_hz[0], high_hz=band_hz[1]) for c in loaded]
-    mean, deviation = _statistics(np.concatenate(raw))
-    cepstra: dict[str, list[np.ndarray]] = {k: [] for k in model.keywords}
-    for clip, found in zip(loaded, raw, strict=True):
-        if len(found) >= 8:
-            cepstra[clip.clip.label].append(_unit((found - mean) / deviation))
-    features = {}
-    for name in frames:
-        found = mfcc(audio.read(folder / name), low_hz=band_hz[0], high_hz=band_hz[1])
-        mean, deviation = _statistics(found)
-        features[name] = _unit((found - mean) / deviation)
-    for mode in TEMPLATES:
-        out[f"mfcc {mode}"] = search_parts(
-            folder, fold, parts, cepstra, mode, features, _mfcc_borders, None
-        )
-    return out
-
-
-def search_parts(
-    folder: Path,
-    fold: str,
-    parts: Mapping[str, Mapping[str, float]],
-    shots: Mapping[str, Sequence[np.ndarray]],
-    mode: str,
-    frames: Mapping[str, np.ndarray],
-    borders_s: Callable[[int, int, float], tuple[float, float]],
-    threshold: float | None,
-) -> dict:
-    """Search the recordings of both parts for the keywords' templates, and score what is found."""
-    made = {k: templates_of(f, mode) for k, f in shots.items() if f}
-    templates = [t for ts in made.values() for t in ts]
-    labels = [k for k, ts in made.items() for _ in ts]
     found = {
-        part: [
-            event
-            for name, duration in names.items()
-            for event in candidates(
-                templates, labels, frames[name], lambda a, b, d=duration: borders_s(a, b, d), name
-            )
-        ]
+        part: [e for n, s in names.items() for e in candidates(system, folder / n, n, s)]
         for part, names in parts.items()
     }
-    return report(folder, fold, found, threshold)
+    seconds = sum(sum(names.values()) for names in parts.values())
+    realtime = seconds / (time.perf_counter() - started)
+    return {"realtime": realtime} | report(folder, fold, found, system.threshold)
+
+
+def enrolled(model: kws.KeywordModel) -> System:
+    """What enrolment made."""
+    return System(
+        model.templates,
+        lambda path: embed(model.source, conditioned(path)),
+        lambda a, b, d: borders_s(model.source, a, b, d),
+        model.threshold,
+    )
+
+
+def raw(clips: Sequence[LoadedClip], mode: str) -> System:
+    """The pre-trained encoder's frames as they are."""
+    encoder = load_encoder(BUNDLED)
+    shots: dict[str, list[np.ndarray]] = {}
+    for clip in map(EnrolledClip.of, clips):
+        before, samples, after = clip.parts()
+        shots.setdefault(clip.label, []).append(_unit(encoder.embed(samples, before, after)))
+    return System(
+        [Template(k, frames) for k, own in shots.items() for frames in templates_of(own, mode)],
+        lambda path: _unit(encoder.embed(conditioned(path))),
+        lambda a, b, d: borders_s(encoder, a, b, d),
+    )
+
+
+def cepstral(clips: Sequence[LoadedClip], mode: str, band_hz: tuple[float, float]) -> System:
+    """MFCC with their deltas, mean and variance normalised."""
+
+    def cepstra(samples: np.ndarray) -> np.ndarray:
+        return mfcc(samples, low_hz=band_hz[0], high_hz=band_hz[1])
+
+    found = [cepstra(clip.samples) for clip in clips]
+    mean, deviation = _statistics(np.concatenate(found))
+    shots: dict[str, list[np.ndarray]] = {}
+    for clip, frames in zip(clips, found, strict=True):
+        if len(frames) >= 8:
+            shots.setdefault(clip.clip.label, []).append(_unit((frames - mean) / deviation))
+
+    def frames_of(path: Path) -> np.ndarray:
+        frames = cepstra(audio.read(path))
+        mean, deviation = _statistics(frames)
+        return _unit((frames - mean) / deviation)
+
+    return System(
+        [Template(k, frames) for k, own in shots.items() for frames in templates_of(own, mode)],
+        frames_of,
+        _mfcc_borders,
+    )
 
 
 def _mfcc_borders(onset: int, offset: int, duration_s: float) -> tuple[float, float]:
@@ -183,45 +227,51 @@ def _unit(frames: np.ndarray) -> np.ndarray:
     return (frames / np.maximum(norms, 1e-9)).astype(np.float32)
 
 
-def _job(task: str, data: Path, fold: str, config: KwsConfig, seed: int, out: Path) -> str:
+def _job(task: str, data: Path, fold: str, row: str, epochs: int, seed: int, out: Path) -> dict:
     torch.set_num_threads(1)
-    cut = task.endswith("/cut")
-    folder = data / "kws" / task.removesuffix("/cut") if (data / "kws").is_dir() else data / task
-    target = out / f"{task.replace('/', '-')}_{fold}_{config.loss}_{config.epochs}_{seed}.json"
+    trained = f"_{epochs}" if row in TRAINED else ""
+    name = f"{task}_{fold}_{row}{trained}_{seed}".replace("/", "-").replace(" ", "-")
+    target = out / f"{name}.json"
     if not target.exists():
-        band = MFCC_BANDS_HZ.get(task, (60.0, 7600.0))
-        table = "train_keywords_cut.csv" if cut else "train_keywords.csv"
-        result = {"task": task, "fold": fold, **run_fold(folder, table, fold, config, seed, band)}
+        folder = data / "kws" / task.removesuffix("/cut")
+        result = {"task": task, "fold": fold, "row": row}
+        result |= run_fold(task, folder, fold, row, epochs, seed)
         temporary = target.with_suffix(".part")
         temporary.write_text(json.dumps(result, indent=1))
         os.replace(temporary, target)
-    return target.name
+    return json.loads(target.read_text())
+
+
+COLUMNS = {
+    "f": "F",
+    "p": "P",
+    "r": "R",
+    "own_f": "own F",
+    "validation_f": "validation F",
+    "own_validation_f": "own validation F",
+    "best_f": "best F on test",
+}
 
 
 def print_table(results: Sequence[dict]) -> None:
-    """Mean (and standard deviation) over folds, in per cent.
+    """Mean (F with its standard deviation) over folds and seeds, in per cent.
 
-    "own": at the threshold that enrolment estimated; "validation": with the best threshold there.
+    "own": at the threshold that enrolment chose; "validation": with the best threshold there;
+    "length": median length of detections, relative to the truth.
     """
-    keys = ("p", "r", "own_f", "validation_f", "own_validation_f", "best_f")
-    titles = ("P", "R", "own F", "validation F", "own validation F", "best F on test")
-    print(f"| task | folds | frames, templates | F ± sd | {' | '.join(titles)} |")
-    print("|" + "---|" * (4 + len(titles)))
-    for task in dict.fromkeys(r["task"] for r in results):
-        rows = [r for r in results if r["task"] == task]
-        for column in ("barycenter", "shots", "mfcc barycenter", "mfcc shots"):
-            values = [r[column] for r in rows]
-            name = column if column.startswith("mfcc") else f"{rows[0]['config']['loss']} {column}"
-            scores = [100 * v["f"] for v in values]
-            cells = [f"{np.mean(scores):.1f} ± {np.std(scores):.1f}"] + [
-                f"{100 * np.mean([v[key] for v in values]):.1f}" if key in values[0] else "-"
-                for key in keys
-            ]
-            print(f"| {task} | {len(rows)} | {name} | {' | '.join(cells)} |")
-    for task in dict.fromkeys(r["task"] for r in results):
-        rows = [r for r in results if r["task"] == task]
-        enrol_s, realtime = (np.mean([r[k] for r in rows]) for k in ("enrol_s", "detect_realtime"))
-        print(f"{task}: enrolment {enrol_s:.0f} s, frames at {realtime:.1f} times real time")
+    titles = " | ".join(COLUMNS.values())
+    print(f"| task | row | folds | {titles} | length | enrolment, s | x real time |")
+    print("|" + "---|" * (6 + len(COLUMNS)))
+    for task, row in dict.fromkeys((r["task"], r["row"]) for r in results):
+        own = [r for r in results if (r["task"], r["row"]) == (task, row)]
+        cells = []
+        for key in COLUMNS:
+            values = [100 * r[key] for r in own if key in r]
+            cell = f"{np.mean(values):.1f}" if values else "-"
+            cells.append(f"{cell} ± {np.std(values):.1f}" if key == "f" else cell)
+        for key, digits in (("length_ratio", 2), ("enrol_s", 0), ("realtime", 1)):
+            cells.append(f"{np.nanmean([r[key] for r in own]):.{digits}f}")
+        print(f"| {task} | {row} | {len(own)} | {' | '.join(cells)} |")
 
 
 def main() -> None:
@@ -231,27 +281,35 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder that holds kws/")
     parser.add_argument("--task", action="append", help=f"default: {', '.join(TASKS)}")
     parser.add_argument("--fold", action="append", type=int, help="default: all")
-    parser.add_argument("--epochs", type=int, default=KwsConfig().epochs)
-    parser.add_argument("--loss", choices=("tacos", "adacos"), default=KwsConfig().loss)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--row",
+        action="append",
+        choices=(*ROWS, *TRAINED),
+        help=f"default: {', '.join(ROWS)}",
+    )
+    parser.add_argument("--epochs", type=int, default=KwsConfig().epochs, help="of trained rows")
+    parser.add_argument("--seed", action="append", type=int, help="default: 0")
     parser.add_argument("--jobs", type=int, default=1, help="folds side by side, a thread each")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/out/kws_accuracy"))
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    config = replace(KwsConfig(), epochs=args.epochs, loss=args.loss)
-    jobs = []
-    for task in args.task or TASKS:
-        folder = args.data / "kws" / task.removesuffix("/cut")
-        folds = sorted(f.name for f in folder.glob("fold*"))
-        wanted = [f"fold{n}" for n in args.fold] if args.fold else folds
-        jobs += [(task, args.data, f, config, args.seed, args.out) for f in wanted if f in folds]
-    jobs.sort(key=lambda job: job[2])  # first folds of all tasks first
+    jobs = [
+        (task, args.data, fold.name, row, args.epochs, seed, args.out)
+        for task in args.task or TASKS
+        for row in args.row or ROWS
+        for seed in args.seed or [0]
+        for fold in sorted((args.data / "kws" / task.removesuffix("/cut")).glob("fold*"))
+        if not args.fold or int(fold.name.removeprefix("fold")) in args.fold
+    ]
+    results = {}
     with ProcessPoolExecutor(args.jobs) as pool:
-        names = []
-        for name in pool.map(_job, *zip(*jobs, strict=True)):
-            names.append(name)
-            print(f"{len(names)}/{len(jobs)} {name}", flush=True)
-    print_table([json.loads((args.out / name).read_text()) for name in names])
+        # First folds of all first, so that an interrupted run says something of each.
+        order = sorted(range(len(jobs)), key=lambda i: jobs[i][2])
+        done = pool.map(_job, *zip(*(jobs[i] for i in order), strict=True))
+        for i, result in zip(order, done, strict=True):
+            results[i] = result
+            print(f"{len(results)}/{len(jobs)} {jobs[i][0]} {jobs[i][2]} {jobs[i][3]}", flush=True)
+    print_table([results[i] for i in range(len(jobs))])
 
 
 if __name__ == "__main__":

@@ -11,13 +11,18 @@ import time
 from pathlib import Path
 
 import numpy as np
-from kws_accuracy import TEMPLATES, conditioned, recordings_of, search_parts
+from kws_accuracy import enrolled, score
 from torch import nn
 
 from kws.clips import EnrolledClip, clips_from_csv, load_clips
-from kws.enrollment import CONTEXT_S, embed_clip
+from kws.config import SCRATCH, KwsConfig
+from kws.enrollment import CONTEXT_S, embed_clips
+from kws.frames import SegmentFrames
 from kws.learning import background_segments, learn_encoder, training_set
-from kws.segments import embed, frame_borders_s
+from kws.model import KeywordModel
+from kws.templates import Template, templates_of
+
+TEMPLATES = ("barycenter", "shots")
 
 MARKS = (20, 40, 60, 80, 100, 125, 150, 200, 300, 400, 600, 800, 1000)
 
@@ -38,8 +43,6 @@ def main() -> None:
     table = clips_from_csv(folder / args.fold / "train_keywords.csv", root=folder)
     clips = [EnrolledClip.of(clip) for clip in load_clips(table, context_s=CONTEXT_S)[0]]
     keywords = sorted({clip.label for clip in clips})
-    parts = {p: recordings_of(folder, args.fold, p) for p in ("validation", "test")}
-    sound = {name: conditioned(folder / name) for names in parts.values() for name in names}
     data = training_set(
         [clip.parts()[1] for clip in clips],
         [keywords.index(clip.label) for clip in clips],
@@ -55,16 +58,22 @@ def main() -> None:
         if epoch + 1 not in MARKS:
             return
         seconds = time.perf_counter() - started
-        encoder.eval()
-        frames = {name: embed(encoder, samples) for name, samples in sound.items()}
-        shots: dict[str, list[np.ndarray]] = {keyword: [] for keyword in keywords}
-        for clip in clips:
-            shots[clip.label].append(embed_clip(encoder, clip))
+        source = SegmentFrames(encoder)
+        frames = embed_clips(source, clips)
         cells = []
         for mode in TEMPLATES:
-            found = search_parts(
-                folder, args.fold, parts, shots, mode, frames, frame_borders_s, None
+            templates = [
+                Template(keyword, made)
+                for keyword in keywords
+                for made in templates_of(
+                    [f[0] for f, c in zip(frames, clips, strict=True) if c.label == keyword], mode
+                )
+            ]
+            config = KwsConfig(encoder=SCRATCH, templates=mode)
+            model = KeywordModel(
+                source, clips, templates, config=config, seed=args.seed, threshold=0.0
             )
+            found = score(enrolled(model), folder, args.fold)
             cells += [f"{100 * found[key]:.1f}" for key in ("validation_f", "f")]
         print(f"| {epoch + 1} | {seconds:.0f} | {loss:.2f} | {' | '.join(cells)} |", flush=True)
 

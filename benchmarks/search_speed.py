@@ -42,8 +42,8 @@ def best_time_s(function: Callable[[], object]) -> float:
     return min(times)
 
 
-def unit_rows(rng: np.random.Generator, n: int) -> np.ndarray:
-    rows = rng.standard_normal((n, DIM), np.float32)
+def unit_rows(rng: np.random.Generator, n: int, dim: int = DIM) -> np.ndarray:
+    rows = rng.standard_normal((n, dim), np.float32)
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
@@ -140,22 +140,21 @@ def search_hour(n_templates: int, minutes: float) -> tuple[float, int, float, fl
 def detect_minutes(n_templates: int, minutes: float) -> tuple[float, int, float, float]:
     """Detect in noise, from samples to events; as `search_hour`."""
     before_mb = peak_mb()
-    import torch
-
-    from fewshot.encoders.temporal import TemporalResNet
+    from fewshot.encoders.external import BUNDLED, load_encoder
     from kws.clips import EnrolledClip
     from kws.config import KwsConfig
+    from kws.enrollment import pretrained
     from kws.model import KeywordModel
+    from kws.templates import Template
 
     rng = np.random.default_rng(3)
-    torch.manual_seed(0)
     labels = [f"word {k:02}" for k in range(n_templates)]
     sound = np.zeros(10000, np.int16)
     model = KeywordModel(
-        TemporalResNet().to(memory_format=torch.channels_last),
+        pretrained(load_encoder(BUNDLED)).source,
         [EnrolledClip(label, "", 0.0, 0.6, "", sound) for label in labels],
-        [unit_rows(rng, N_TEMPLATE) for _ in labels],
-        config=KwsConfig(templates="shots"),
+        [Template(label, unit_rows(rng, N_TEMPLATE, dim=96)) for label in labels],
+        config=KwsConfig(),
         seed=0,
         threshold=-1.0,
     )

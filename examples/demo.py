@@ -28,7 +28,7 @@ def main() -> int:
     truth, recordings = "examples/recording.csv", "examples/recordings.csv"
     report = RESULTS / "report.csv"
     for command in (
-        f"kws-enroll examples/words -o {model} --epochs 50 --force",
+        f"kws-enroll examples/words -o {model} --force",
         f"kws-detect {model} examples/recording.flac -o {events} --force",
         f"kws-evaluate {truth} {events} --recordings {recordings} -o {report} --force",
     ):

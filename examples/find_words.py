@@ -20,7 +20,7 @@ def main() -> None:
     """Learn the words, then print where they occur."""
     words, recording = sys.argv[1:] or (HERE / "words", HERE / "recording.flac")
 
-    print(f"learning the words in {words}; this takes a minute or two ...", file=sys.stderr)
+    print(f"learning the words in {words} ...", file=sys.stderr)
     model = kws.enroll(words)
     # model.save("words.kws") keeps it; kws.KeywordModel.load("words.kws") brings it back.
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fewshot.errors import InputError
 
 KIND = "keyword model"
-VERSION = 1
+VERSION = 2
 
 FRONT_END = {
     "sample_rate": 16000,
@@ -16,6 +16,8 @@ FRONT_END = {
     "n_mels": 64,
 }
 """What every model's frames are made of; a file that says otherwise is of another release."""
+SCRATCH = "scratch"
+"""Encoder that is trained on the clips alone."""
 
 
 @dataclass(frozen=True)
@@ -24,22 +26,26 @@ class KwsConfig:
 
     Parameters
     ----------
+    encoder : str
+        What makes the frames: "speech-embedding", the file of another pre-trained encoder, or
+        "scratch", a network that is trained on the clips alone as in the papers.
+    templates : {"barycenter", "shots"}
+        DBA barycentres of each keyword, or every clip.
     epochs : int
-        Passes over the oversampled segments; 1000 is the paper's schedule.
+        Of "scratch": passes over the oversampled segments; 1000 is the paper's schedule.
     batch_size : int
     learning_rate : float
         Of Adam.
     loss : {"tacos", "adacos"}
         With or without relative positions.
-    templates : {"barycenter", "shots"}
-        One DBA barycentre per keyword, or every clip.
     """
 
+    encoder: str = "speech-embedding"
+    templates: str = "barycenter"
     epochs: int = 100
     batch_size: int = 32
     learning_rate: float = 1e-3
     loss: str = "tacos"
-    templates: str = "barycenter"
 
     def __post_init__(self) -> None:
         for name, allowed in (

@@ -7,8 +7,9 @@ import numpy as np
 
 from fewshot.events import Event
 from fewshot.training import resolve_device
+from kws.frames import borders_s
 from kws.search import Match, Searcher
-from kws.segments import FIRST_FRAME_S, HOP, SAMPLE_RATE, FrameExtractor, frame_borders_s
+from kws.segments import SAMPLE_RATE
 
 if TYPE_CHECKING:
     from kws.model import KeywordModel
@@ -42,14 +43,15 @@ class Detector:
         parallel: bool = True,
     ) -> None:
         self.keywords = list(keywords)
-        chosen = [i for i, label in enumerate(model.template_labels) if label in self.keywords]
-        labels = [model.template_labels[i] for i in chosen]
-        self._labels = labels
-        self._extractor = FrameExtractor(model.encoder.to(resolve_device(device)))
+        self._source = model.source.to(resolve_device(device))
+        self._stream = self._source.stream()
+        self._templates = [t for t in model.templates if t.keyword in self.keywords]
         self._searcher = Searcher(
-            [model.templates[i] for i in chosen],
-            thresholds=np.array([thresholds[label] for label in labels], np.float32),
-            keyword_of=[self.keywords.index(label) for label in labels],
+            [t.frames for t in self._templates],
+            thresholds=np.array([thresholds[t.keyword] for t in self._templates], np.float32),
+            means=[t.mean for t in self._templates],
+            deviations=[t.deviation for t in self._templates],
+            keyword_of=[self.keywords.index(t.keyword) for t in self._templates],
             keep_scores=keep_scores,
             parallel=parallel,
         )
@@ -68,11 +70,11 @@ class Detector:
         list of Event
         """
         self._n_samples += len(samples)
-        return self._events(self._searcher.push(self._extractor.push(samples)), float("inf"))
+        return self._events(self._searcher.push(self._stream.push(samples)), float("inf"))
 
     def finish(self) -> list[Event]:
         """Give the remaining detections, at the end of the recording."""
-        matches = self._searcher.push(self._extractor.finish()) + self._searcher.finish()
+        matches = self._searcher.push(self._stream.finish()) + self._searcher.finish()
         return self._events(matches, self._n_samples / SAMPLE_RATE)
 
     def scores(self) -> tuple[list[str], np.ndarray, np.ndarray]:
@@ -84,18 +86,18 @@ class Detector:
         times_s : np.ndarray, shape (n_frames,)
             Centres of the frames.
         scores : np.ndarray, shape (n_keywords, n_frames)
-            Score of the best template's path that ends there, in [-2, 0]; -inf where none does.
+            Score of the best template's path that ends there; -inf where none does.
         """
         scores = self._searcher.scores()
-        times = FIRST_FRAME_S + np.arange(scores.shape[1]) * HOP / SAMPLE_RATE
+        times = self._source.first_s + np.arange(scores.shape[1]) * self._source.hop_s
         return self.keywords, times, scores
 
     def _events(self, matches: Sequence[Match], duration_s: float) -> list[Event]:
         return [
             Event(
                 "",
-                *frame_borders_s(match.onset_frame, match.offset_frame, duration_s),
-                self._labels[match.template],
+                *borders_s(self._source, match.onset_frame, match.offset_frame, duration_s),
+                self._templates[match.template].keyword,
                 match.score,
             )
             for match in matches

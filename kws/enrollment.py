@@ -1,16 +1,27 @@
 """Enrolment: clips of keywords in, a `KeywordModel` out."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from torch import nn
 
-from fewshot import audio
+from fewshot import audio, background
+from fewshot.background import Background
+from fewshot.encoders.external import BUNDLED, ExternalEncoder, load_encoder
 from fewshot.errors import InputError
 from fewshot.training import resolve_device
-from kws.calibration import EnrolmentScores, enrolment_scores, estimate_threshold
+from kws.calibration import (
+    THRESHOLD,
+    EnrolmentScores,
+    calibrated,
+    enrolment_scores,
+    estimate_threshold,
+    peaks,
+)
+from kws.calibration import (
+    Clip as ClipFrames,
+)
 from kws.clips import (
     Clip,
     EnrolledClip,
@@ -20,26 +31,51 @@ from kws.clips import (
     clips_of_keyword,
     load_clips,
 )
-from kws.config import KwsConfig
+from kws.config import SCRATCH, KwsConfig
+from kws.frames import FrameSource, PretrainedFrames, SegmentFrames, embed
 from kws.learning import background_segments, learn_encoder, training_set
 from kws.model import KeywordModel
-from kws.segments import SAMPLE_RATE, SEGMENT, embed, training_segments
-from kws.templates import templates_of
+from kws.segments import SAMPLE_RATE, SEGMENT
+from kws.surroundings import embed_in_speech
+from kws.templates import Template, templates_of
 
-CONTEXT_S = SEGMENT / 2 / SAMPLE_RATE
-"""Sound around a clip that its frames may see, where its file holds some: half a segment."""
+CONTEXT_S = 0.48
+"""Sound around a clip that its frames may see, where its file holds some."""
 FEWEST_CLIPS = 5
+
+
+@dataclass(frozen=True)
+class Front:
+    """What keywords are learnt on: a source of frames, and other sound as it embeds it.
+
+    Attributes
+    ----------
+    source : FrameSource
+    background : np.ndarray, shape (n, dim)
+        Frames of other speech, by which scores are calibrated; empty where there are none.
+    noise : list of np.ndarray, shapes (n_i, dim)
+        Frames of background sound.
+    losses : list of float
+        Mean loss of every epoch, where the source was trained.
+    """
+
+    source: FrameSource
+    background: np.ndarray = field(repr=False)
+    noise: list[np.ndarray] = field(default_factory=list, repr=False)
+    losses: list[float] = field(default_factory=list, repr=False)
 
 
 def enroll(
     clips: str | Path | Mapping[str, Sequence[str | Path]] | Sequence[Clip | LoadedClip],
     *,
+    background: str | Path | None = None,
     noise: str | Path | None = None,
     config: KwsConfig | None = None,
     device: str = "auto",
     seed: int = 0,
     add_to: KeywordModel | None = None,
     on_epoch: Callable[[int, float], None] | None = None,
+    on_clip: Callable[[int], None] | None = None,
 ) -> KeywordModel:
     """Learn keywords from a few clips each.
 
@@ -48,18 +84,24 @@ def enroll(
     clips : path, mapping, or sequence of Clip or LoadedClip
         A folder with one sub-folder per keyword, a CSV with the columns
         ``event_label,event_onset,event_offset,file``, or the clips of each keyword.
+    background : path, optional
+        File or folder of ordinary speech without the keywords, from where they will be looked for:
+        heard in addition to the speech that a pre-trained encoder comes with.
     noise : path, optional
-        File or folder of background recordings without speech; without it, coloured noise at many
-        levels is generated.
+        For the encoder "scratch", file or folder of background recordings without speech; without
+        it, coloured noise at many levels is generated.
     config : KwsConfig, optional
     device : {"auto", "cpu", "cuda", "mps"}
+        Where "scratch" is trained.
     seed : int
         The same clips, settings, seed and machine give the same model.
     add_to : KeywordModel, optional
         Learn these keywords in addition to those of a model, from the clips that it keeps; its
         settings hold unless ``config`` is given.
     on_epoch : callable, optional
-        Called behind every epoch with its number (from 0) and mean loss.
+        Called behind every epoch of "scratch" with its number (from 0) and mean loss.
+    on_clip : callable, optional
+        Called behind every clip that is embedded with their number so far.
 
     Returns
     -------
@@ -78,6 +120,8 @@ def enroll(
     """
     if config is None:
         config = add_to.config if add_to else KwsConfig()
+    if config.encoder not in (SCRATCH, BUNDLED):
+        config = replace(config, encoder=str(Path(config.encoder).resolve()))
     device = resolve_device(device)
     loaded, problems = _loaded(clips)
     kept = [EnrolledClip.of(clip) for clip in loaded]
@@ -85,13 +129,141 @@ def enroll(
         kept = _merged(add_to.clips, kept)
     keywords = sorted({clip.label for clip in kept})
 
+    heard = noise if config.encoder == SCRATCH else background
+    recordings, unheard = _recordings(heard)
+    if config.encoder == SCRATCH:
+        front = _trained(kept, keywords, recordings, config, device, seed, on_epoch)
+    else:
+        front = pretrained(load_encoder(config.encoder), recordings)
+    frames = embed_clips(front.source, kept, seed=seed, on_clip=on_clip)
+    by_keyword = [
+        [f for f, c in zip(frames, kept, strict=True) if c.label == keyword] for keyword in keywords
+    ]
+
+    def make_templates(number: int, own: Sequence[ClipFrames]) -> list[Template]:
+        return make(keywords[number], own, front, config.templates)
+
+    templates = [t for number, own in enumerate(by_keyword) for t in make_templates(number, own)]
+    scores = enrolment_scores(by_keyword, front.noise, make_templates)
+    model = KeywordModel(
+        front.source.to("cpu"),
+        kept,
+        templates,
+        config=config,
+        seed=seed,
+        threshold=THRESHOLD if len(front.background) else estimate_threshold(scores),
+        losses=front.losses,
+    )
+    model.problems = problems + unheard
+    model.warnings = [*_clipped(loaded), *_warnings(model, scores)]
+    model.summary = _summary(model, scores, front)
+    return model
+
+
+def pretrained(encoder: ExternalEncoder, recordings: Iterable[np.ndarray] = ()) -> Front:
+    """A pre-trained encoder with the background that comes with it, and other recordings.
+
+    Parameters
+    ----------
+    encoder : ExternalEncoder
+    recordings : iterable of np.ndarray, shapes (n_samples,)
+        Ordinary speech, normalised, at 16 kHz.
+
+    Raises
+    ------
+    InputError
+        If nothing comes with the encoder and there are no recordings.
+    """
+    known = background.bundled(encoder.spec.sha256)
+    more = [encoder.embed(recording) for recording in recordings]
+    if known is None and not more:
+        raise InputError(
+            f"encoder {encoder.spec.name}: what ordinary speech looks like to it is not known; "
+            "give some minutes with --background"
+        )
+    if known is None:
+        known = Background.learn(more, encoder=encoder.spec.sha256)
+    elif more:
+        known = known.with_more(more)
+    source = PretrainedFrames.of(encoder, known)
+    return Front(source, source.whiten(np.concatenate(known.frames)))
+
+
+def embed_clips(
+    source: FrameSource,
+    clips: Sequence[EnrolledClip],
+    *,
+    seed: int = 0,
+    on_clip: Callable[[int], None] | None = None,
+) -> list[ClipFrames]:
+    """Frames of clips, as they were recorded and, if a source sees far, in the middle of speech.
+
+    Parameters
+    ----------
+    source : FrameSource
+    clips : sequence of EnrolledClip
+    seed : int
+        Of the choice of surroundings.
+    on_clip : callable, optional
+        Called behind every clip with their number so far.
+
+    Returns
+    -------
+    list of lists of np.ndarray, shapes (n_frames, dim)
+        One or two for each clip.
+    """
     rng = np.random.default_rng(seed)
-    recordings, noise_problems = _background(noise)
-    background = background_segments(recordings, rng)
+    parts = [clip.parts() for clip in clips]
+    pool = [samples for _, samples, _ in parts]
+    out = []
+    for number, (before, samples, after) in enumerate(parts):
+        frames = [embed(source, samples, before, after)]
+        if isinstance(source, PretrainedFrames):
+            frames.append(embed_in_speech(source, samples, pool, rng))
+        out.append(frames)
+        if on_clip is not None:
+            on_clip(number + 1)
+    return out
+
+
+def make(
+    keyword: str, clips: Sequence[ClipFrames], front: Front, mode: str = "barycenter"
+) -> list[Template]:
+    """Templates of a keyword, in each of the surroundings, calibrated where that is possible.
+
+    Parameters
+    ----------
+    keyword : str
+    clips : sequence of lists of np.ndarray
+        As `embed_clips` gives them.
+    front : Front
+    mode : {"barycenter", "shots"}
+    """
+    templates = [
+        Template(keyword, frames)
+        for same_surroundings in zip(*clips, strict=True)
+        for frames in templates_of(same_surroundings, mode)
+    ]
+    if not len(front.background):
+        return templates
+    return calibrated(templates, front.background, front.source.hop_s)
+
+
+def _trained(
+    clips: Sequence[EnrolledClip],
+    keywords: Sequence[str],
+    recordings: Sequence[np.ndarray],
+    config: KwsConfig,
+    device: str,
+    seed: int,
+    on_epoch: Callable[[int, float], None] | None,
+) -> Front:
+    """A network that is trained on the clips alone."""
+    segments = background_segments(recordings, np.random.default_rng(seed))
     data = training_set(
-        [clip.parts()[1] for clip in kept],
-        [keywords.index(clip.label) for clip in kept],
-        background,
+        [clip.parts()[1] for clip in clips],
+        [keywords.index(clip.label) for clip in clips],
+        segments,
         positions=config.loss == "tacos",
     )
     encoder, losses = learn_encoder(
@@ -103,44 +275,9 @@ def enroll(
         seed=seed,
         on_epoch=None if on_epoch is None else lambda epoch, loss, _: on_epoch(epoch, loss),
     )
-    frames = [embed_clip(encoder, clip) for clip in kept]
-    shots = [[f for f, c in zip(frames, kept, strict=True) if c.label == k] for k in keywords]
-    scores = enrolment_scores(
-        shots,
-        embed_background(encoder, background),
-        partial(templates_of, mode=config.templates),
-    )
-    model = KeywordModel(
-        encoder.cpu(),
-        kept,
-        frames,
-        config=config,
-        seed=seed,
-        threshold=estimate_threshold(scores),
-        losses=losses,
-    )
-    model.problems = problems + noise_problems
-    model.warnings = [*_clipped(loaded), *_warnings(model, scores)]
-    model.summary = _summary(model, scores)
-    return model
-
-
-def embed_clip(encoder: nn.Module, clip: EnrolledClip) -> np.ndarray:
-    """Frames of a clip, with the sound around it in view, shape (n_frames, dim)."""
-    before, samples, after = clip.parts()
-    return embed(encoder, samples, before, after)
-
-
-def embed_background(encoder: nn.Module, background: np.ndarray) -> list[np.ndarray]:
-    """Frames of some background sound, shapes (n_frames, dim).
-
-    Parameters
-    ----------
-    encoder : nn.Module
-    background : np.ndarray, shape (n, 4000)
-        Segments of background sound; 64 of them are taken, eight at a time.
-    """
-    return [embed(encoder, samples) for samples in background[:64].reshape(8, -1)]
+    source = SegmentFrames(encoder)
+    noise = [embed(source, samples) for samples in segments[:64].reshape(8, -1)]
+    return Front(source, np.empty((0, 0), np.float32), noise, losses)
 
 
 def _loaded(
@@ -165,18 +302,17 @@ def _merged(old: Sequence[EnrolledClip], new: Sequence[EnrolledClip]) -> list[En
     return [*old, *(clip for clip in new if (clip.label, clip.sha256) not in known)]
 
 
-def _background(noise: str | Path | None) -> tuple[list[np.ndarray], list[str]]:
-    """Conditioned background recordings, at most ten minutes of each file."""
+def _recordings(path: str | Path | None) -> tuple[list[np.ndarray], list[str]]:
+    """Normalised recordings of background sound, at most ten minutes of each file."""
     recordings, problems = [], []
-    for path in audio.audio_files(noise) if noise is not None else []:
+    for file in audio.audio_files(path) if path is not None else []:
         try:
-            recordings.append(
-                audio.read_clip(path, 0.0, min(600.0, audio.info(path).duration_s))[0]
-            )
+            samples = audio.read_clip(file, 0.0, min(600.0, audio.info(file).duration_s))[0]
+            recordings.append(audio.normalise(samples))
         except InputError as error:
             problems.append(str(error))
-    if noise is not None and not recordings:
-        raise InputError(f"{noise}: no usable background recording")
+    if path is not None and not recordings:
+        raise InputError(f"{path}: no usable background recording")
     return recordings, problems
 
 
@@ -190,22 +326,23 @@ def _clipped(loaded: Sequence[LoadedClip]) -> list[str]:
 
 
 def _warnings(model: KeywordModel, scores: EnrolmentScores) -> list[str]:
-    """What will hurt: few, short or clipped clips, clips that do not fit, like keywords."""
+    """What will hurt: few or short clips, clips that do not fit, like keywords."""
     found = []
-    if len(model.keywords) == 1:
+    scratch = model.config.encoder == SCRATCH
+    if scratch and len(model.keywords) == 1:
         found.append(
             "only one keyword: nothing but its reversal and noise teaches what it is not; "
             "expect false alarms, or enrol other words beside it"
         )
     for keyword in model.keywords:
-        count = len(model.shots(keyword))
+        count = sum(clip.label == keyword for clip in model.clips)
         if count < FEWEST_CLIPS:
             found.append(
                 f"{keyword}: {count} clip{'s' * (count > 1)}; five of several speakers do better"
             )
     for clip, own in zip(model.clips, scores.own[_order(model)], strict=True):
         samples = clip.parts()[1]
-        if len(samples) < SEGMENT:
+        if scratch and len(samples) < SEGMENT:
             found.append(
                 f"{clip.file}: {len(samples) / SAMPLE_RATE:.2f} s is shorter than 0.25 s; "
                 "cut the whole word, or choose a longer one"
@@ -229,18 +366,26 @@ def _order(model: KeywordModel) -> np.ndarray:
     return np.argsort(ranks)
 
 
-def _summary(model: KeywordModel, scores: EnrolmentScores) -> list[str]:
-    segments = sum(len(training_segments(clip.parts()[1])) for clip in model.clips)
-    own = scores.own[np.isfinite(scores.own)]
-    lines = [
+def _summary(model: KeywordModel, scores: EnrolmentScores, front: Front) -> list[str]:
+    learnt = (
         f"learnt {len(model.keywords)} keyword{'s' * (len(model.keywords) > 1)} from "
-        f"{len(model.clips)} clips ({segments} segments) in {model.config.epochs} epochs, "
-        f"loss {model.losses[0]:.2f} -> {model.losses[-1]:.2f}",
-        f"{len(model.templates)} templates, encoder of {model.n_parameters:,} parameters",
-    ]
+        f"{len(model.clips)} clips: {len(model.templates)} templates"
+    )
+    if front.losses:
+        learnt += (
+            f", {model.config.epochs} epochs, loss {front.losses[0]:.2f} -> {front.losses[-1]:.2f}"
+        )
+    lines = [learnt]
+    own = scores.own[np.isfinite(scores.own)]
     if len(own):
+        line = f"clips score {np.median(own):.2f} with the others of their keyword"
+        if scores.others.size:
+            line += f", other sound {np.percentile(scores.others, 99):.2f} at most"
+        lines.append(f"{line}; threshold {model.threshold:.2f}")
+    if len(front.background):
+        above = peaks(model.templates, front.background, front.source.hop_s) >= model.threshold
         lines.append(
-            f"clips score {np.median(own):.2f} with the others of their keyword, other sound "
-            f"{np.percentile(scores.others, 99):.2f} at most; threshold {model.threshold:.2f}"
+            f"in ordinary speech that would be some {3600 * above.any(axis=0).mean():.0f} false "
+            f"alarms an hour (heard: {len(front.background) * front.source.hop_s / 60:.0f} minutes)"
         )
     return lines

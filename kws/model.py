@@ -1,21 +1,22 @@
 """The keyword model: what enrolment makes, and what finds keywords in recordings."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from fewshot import audio, bundle
+from fewshot.encoders.external import BUNDLED, load_encoder
 from fewshot.encoders.temporal import TemporalResNet
 from fewshot.errors import InputError
 from fewshot.events import Event
 from kws.clips import EnrolledClip
-from kws.config import FRONT_END, KIND, VERSION, KwsConfig
+from kws.config import FRONT_END, KIND, SCRATCH, VERSION, KwsConfig
 from kws.detection import Detector
+from kws.frames import FrameSource, PretrainedFrames, SegmentFrames
 from kws.segments import SAMPLE_RATE
-from kws.templates import templates_of
+from kws.templates import Template
 
 
 class KeywordModel:
@@ -25,35 +26,33 @@ class KeywordModel:
 
     Parameters
     ----------
-    encoder : TemporalResNet
+    source : FrameSource
+        Makes the frames.
     clips : sequence of EnrolledClip
-    frames : sequence of np.ndarray, shapes (n_frames, dim)
-        Each clip, embedded.
+    templates : sequence of Template
+        Those of each keyword.
     config : KwsConfig
     seed : int
     threshold : float
-        For all keywords, in [-2, 0].
+        For all keywords.
     thresholds : dict, optional
         Thresholds of single keywords that go before it.
     losses : sequence of float
-        Mean loss of every epoch.
+        Mean loss of every epoch, where something was trained.
 
     Attributes
     ----------
     keywords : list of str
         In alphabetical order.
-    templates : list of np.ndarray, shapes (L_i, dim)
-    template_labels : list of str
-        Keyword of each template.
     summary, warnings, problems : list of str
         What enrolment has to say: what was learnt, what will hurt, clips that were left out.
     """
 
     def __init__(
         self,
-        encoder: TemporalResNet,
+        source: FrameSource,
         clips: Sequence[EnrolledClip],
-        frames: Sequence[np.ndarray],
+        templates: Sequence[Template],
         *,
         config: KwsConfig,
         seed: int,
@@ -61,28 +60,18 @@ class KeywordModel:
         thresholds: dict[str, float] | None = None,
         losses: Sequence[float] = (),
     ) -> None:
-        self.encoder = encoder.eval()
+        self.source = source
         self.clips = list(clips)
-        self.frames = list(frames)
+        self.templates = list(templates)
         self.config = config
         self.seed = seed
         self.threshold = threshold
         self.thresholds = dict(thresholds or {})
         self.losses = list(losses)
         self.keywords = sorted({clip.label for clip in self.clips})
-        self.templates: list[np.ndarray] = []
-        self.template_labels: list[str] = []
-        for keyword in self.keywords:
-            made = templates_of(self.shots(keyword), config.templates)
-            self.templates += made
-            self.template_labels += [keyword] * len(made)
         self.summary: list[str] = []
         self.warnings: list[str] = []
         self.problems: list[str] = []
-
-    def shots(self, keyword: str) -> list[np.ndarray]:
-        """Embedded clips of a keyword, shapes (n_frames, dim)."""
-        return [f for f, clip in zip(self.frames, self.clips, strict=True) if clip.label == keyword]
 
     def detector(
         self,
@@ -214,11 +203,10 @@ class KeywordModel:
             )
         if self.keywords == [keyword]:
             raise InputError(f"keyword {keyword!r} is the only one; a model needs one at least")
-        kept = [i for i, clip in enumerate(self.clips) if clip.label != keyword]
         return KeywordModel(
-            self.encoder,
-            [self.clips[i] for i in kept],
-            [self.frames[i] for i in kept],
+            self.source,
+            [clip for clip in self.clips if clip.label != keyword],
+            [template for template in self.templates if template.keyword != keyword],
             config=self.config,
             seed=self.seed,
             threshold=self.threshold,
@@ -234,14 +222,14 @@ class KeywordModel:
         InputError
             If the file exists and ``force`` is not set, or cannot be written.
         """
-        state = self.encoder.state_dict()
-        tensors = {f"encoder.{name}": t.cpu().contiguous().numpy() for name, t in state.items()}
+        if isinstance(self.source, PretrainedFrames):
+            encoder = asdict(self.source.spec)
+            tensors = {"whitening.mean": self.source.mean, "whitening": self.source.whitening}
+        else:
+            encoder = {"name": "TemporalResNet", "parameters": self.source.n_parameters}
+            tensors = {f"encoder.{name}": t for name, t in self.source.tensors().items()}
         tensors["clips.samples"] = np.concatenate([clip.samples for clip in self.clips])
-        tensors["clips.frames"] = np.concatenate(self.frames)
-        records = []
-        for clip, frames in zip(self.clips, self.frames, strict=True):
-            record = {f.name: getattr(clip, f.name) for f in fields(clip) if f.name != "samples"}
-            records.append(record | {"n_samples": len(clip.samples), "n_frames": len(frames)})
+        tensors["templates"] = np.concatenate([t.frames for t in self.templates])
         header = {
             "keywords": self.keywords,
             "threshold": self.threshold,
@@ -249,9 +237,10 @@ class KeywordModel:
             "seed": self.seed,
             "config": asdict(self.config),
             "front_end": FRONT_END,
-            "encoder": {"name": "TemporalResNet", "parameters": self.n_parameters},
+            "encoder": encoder,
             "losses": self.losses,
-            "clips": records,
+            "clips": [_record(clip, n_samples=len(clip.samples)) for clip in self.clips],
+            "templates": [_record(t, n_frames=len(t.frames)) for t in self.templates],
         }
         bundle.save(path, tensors, header, kind=KIND, version=VERSION, force=force)
 
@@ -266,7 +255,7 @@ class KeywordModel:
         """
         tensors, header = bundle.load(path, kind=KIND, version=VERSION)
         try:
-            return cls._rebuild(tensors, header)
+            return cls._rebuild(tensors, header, Path(path))
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(
@@ -274,44 +263,71 @@ class KeywordModel:
             ) from error
 
     @classmethod
-    def _rebuild(cls, tensors: dict[str, np.ndarray], header: dict) -> "KeywordModel":
+    def _rebuild(cls, tensors: dict[str, np.ndarray], header: dict, path: Path) -> "KeywordModel":
         if header["front_end"] != FRONT_END:
             raise ValueError("its front end is not that of this release")
-        encoder = TemporalResNet()
-        state = {
-            name.removeprefix("encoder."): torch.from_numpy(tensor)
-            for name, tensor in tensors.items()
-            if name.startswith("encoder.")
-        }
-        encoder.load_state_dict(state)
-        clips, frames = [], []
-        i = j = 0
-        samples, embedded = tensors["clips.samples"], tensors["clips.frames"]
-        for record in header["clips"]:
-            record = dict(record)
-            n, m = record.pop("n_samples"), record.pop("n_frames")
-            clips.append(EnrolledClip(**record, samples=samples[i : i + n]))
-            frames.append(embedded[j : j + m])
-            i, j = i + n, j + m
-        if not clips or i != len(samples) or j != len(embedded):
-            raise ValueError("its clips do not fit its tensors")
+        config = KwsConfig(**header["config"])
+        if config.encoder == SCRATCH:
+            state = {
+                name.removeprefix("encoder."): tensor
+                for name, tensor in tensors.items()
+                if name.startswith("encoder.")
+            }
+            source: FrameSource = SegmentFrames(TemporalResNet()).load(state)
+        else:
+            encoder = load_encoder(_encoder_file(config.encoder, path))
+            if encoder.spec.sha256 != header["encoder"]["sha256"]:
+                raise InputError(
+                    f"{path}: was learnt with another encoder than {config.encoder} "
+                    f"(sha256 {header['encoder']['sha256'][:12]}); put that one back, "
+                    "or enrol the keywords again"
+                )
+            source = PretrainedFrames(encoder, tensors["whitening.mean"], tensors["whitening"])
+        clips = [
+            EnrolledClip(**record, samples=samples)
+            for record, samples in _cut(tensors["clips.samples"], header["clips"], "n_samples")
+        ]
+        templates = [
+            Template(**record, frames=frames)
+            for record, frames in _cut(tensors["templates"], header["templates"], "n_frames")
+        ]
+        if {t.keyword for t in templates} != {clip.label for clip in clips}:
+            raise ValueError("its templates are not those of its clips")
         return cls(
-            encoder.to(memory_format=torch.channels_last),
+            source,
             clips,
-            frames,
-            config=KwsConfig(**header["config"]),
+            templates,
+            config=config,
             seed=int(header["seed"]),
             threshold=float(header["threshold"]),
             thresholds={str(k): float(t) for k, t in header["thresholds"].items()},
             losses=[float(x) for x in header["losses"]],
         )
 
-    @property
-    def n_parameters(self) -> int:
-        """Trainable parameters of the encoder."""
-        return sum(p.numel() for p in self.encoder.parameters())
-
     @staticmethod
     def header(path: str | Path) -> dict:
         """What the file says of itself, without reading the tensors."""
         return bundle.read_header(path, kind=KIND, version=VERSION)
+
+
+def _record(item: EnrolledClip | Template, **length: int) -> dict:
+    """What is not an array."""
+    values = {f.name: getattr(item, f.name) for f in fields(item)}
+    return {n: v for n, v in values.items() if not isinstance(v, np.ndarray)} | length
+
+
+def _cut(
+    stacked: np.ndarray, records: Sequence[dict], length: str
+) -> Iterator[tuple[dict, np.ndarray]]:
+    """Each record without its length, and its part of what was stacked."""
+    ends = np.cumsum([record[length] for record in records])
+    if not len(ends) or ends[-1] != len(stacked):
+        raise ValueError("its clips or templates do not fit its tensors")
+    for record, part in zip(records, np.split(stacked, ends[:-1]), strict=True):
+        yield {name: value for name, value in record.items() if name != length}, part
+
+
+def _encoder_file(encoder: str, model: Path) -> str | Path:
+    """Where an encoder is looked for: where it was, else beside the model."""
+    beside = model.parent / Path(encoder).name
+    return beside if encoder != BUNDLED and not Path(encoder).exists() else encoder

@@ -24,6 +24,8 @@ MOST_FRAMES = 1 << 12
 MOST_CELLS = 1 << 21
 PARALLEL_CELLS = 1 << 20
 """Costs below which the cores are not worth waking."""
+ROUNDING = 1e-5
+"""More than what scores lose when they are scaled."""
 
 
 class ScoreCurves:
@@ -33,6 +35,8 @@ class ScoreCurves:
     ----------
     templates : sequence of np.ndarray, shapes (L_i, dim)
         Rows of unit length.
+    means, deviations : float or array of shape (n_templates,)
+        Scores are given as deviations above these means.
     parallel : bool
         Share long work among the processor's cores. Pass False where several recordings are
         searched in threads.
@@ -49,10 +53,18 @@ class ScoreCurves:
     Raises
     ------
     ValueError
-        There are no templates; one is empty, too long, not finite or of another dimension.
+        There are no templates; one is empty, too long, not finite or of another dimension; a
+        deviation is not above 0.
     """
 
-    def __init__(self, templates: Sequence[np.ndarray], *, parallel: bool = True) -> None:
+    def __init__(
+        self,
+        templates: Sequence[np.ndarray],
+        *,
+        means: ArrayLike = 0.0,
+        deviations: ArrayLike = 1.0,
+        parallel: bool = True,
+    ) -> None:
         if not len(templates):
             raise ValueError("there are no templates to search for")
         self.lengths = np.array([len(template) for template in templates])
@@ -63,6 +75,10 @@ class ScoreCurves:
                 raise ValueError(f"template {k} has {len(template)} frames; 1 to 16384 will do")
             if not np.isfinite(template).all():
                 raise ValueError(f"template {k} holds NaN or Inf")
+        self._means, self._deviations = np.empty((2, len(templates)), np.float32)
+        self._means[:], self._deviations[:] = means, deviations
+        if not (np.isfinite(self._means).all() and (self._deviations > 0).all()):
+            raise ValueError("means must be finite and deviations above 0")
         self.n_frames = 0
         self._parallel = parallel
         self._offsets = np.concatenate(([0], np.cumsum(self.lengths)))
@@ -101,11 +117,14 @@ class ScoreCurves:
         kernel = dtw.advance_parallel if shared else dtw.advance
         kernel(costs, self._offsets, self.n_frames, self._D, self._steps, scores, starts)
         self.n_frames += len(frames)
+        scores -= self._means[:, None]
+        scores /= self._deviations[:, None]
         return scores, starts
 
     def earliest_start(self, thresholds: np.ndarray) -> int:
         """First frame that paths which end later can hold, with scores at least the thresholds."""
-        return dtw.earliest_start(self._offsets, self.n_frames, self._D, self._steps, thresholds)
+        least = thresholds * self._deviations + self._means - ROUNDING
+        return dtw.earliest_start(self._offsets, self.n_frames, self._D, self._steps, least)
 
     def _costs(self, frames: np.ndarray) -> np.ndarray:
         n_rows = -(-len(frames) // GRID) * GRID
@@ -131,7 +150,9 @@ class Searcher:
     templates : sequence of np.ndarray, shapes (L_i, dim)
         Rows of unit length.
     thresholds : float or array of shape (n_templates,)
-        Least score of a match, in [-2, 0]; all may be -inf.
+        Least score of a match; all may be -inf.
+    means, deviations : float or array of shape (n_templates,)
+        Scores are given as deviations above these means; as they are, they lie in [-2, 0].
     keyword_of : sequence of int, optional
         Keyword of each template, for `scores`; by default each has its own.
     keep_scores : bool
@@ -158,11 +179,13 @@ class Searcher:
         templates: Sequence[np.ndarray],
         *,
         thresholds: ArrayLike = -np.inf,
+        means: ArrayLike = 0.0,
+        deviations: ArrayLike = 1.0,
         keyword_of: Sequence[int] | None = None,
         keep_scores: bool = False,
         parallel: bool = True,
     ) -> None:
-        self._curves = ScoreCurves(templates, parallel=parallel)
+        self._curves = ScoreCurves(templates, means=means, deviations=deviations, parallel=parallel)
         self._thresholds = np.empty(len(templates))
         self._thresholds[:] = thresholds
         self._selection = Selection(self._curves.lengths, self._thresholds)

@@ -1,4 +1,4 @@
-"""Segments of clips and recordings, position labels, and one embedding sequence per recording."""
+"""Segments of clips and recordings, position labels, and frames from overlapping segments."""
 
 import numpy as np
 import torch
@@ -17,31 +17,17 @@ FRAMES = 1 + SEGMENT // HOP
 GRID = 64
 """Segments per run of the network, counted from the start of a recording."""
 
-_PADDING = SEGMENT // 2
-_FIRST = -(-_PADDING // HOP)
+PADDING = SEGMENT // 2
+"""Samples of padding at both ends of a recording."""
+_FIRST = -(-PADDING // HOP)
 """First frame of the padded recording whose time is not negative."""
-FIRST_FRAME_S = (_FIRST * HOP - _PADDING) / SAMPLE_RATE
+FIRST_FRAME_S = (_FIRST * HOP - PADDING) / SAMPLE_RATE
 """Time of the first frame's centre (3 ms)."""
 
 
 def frame_count(n_samples: int) -> int:
     """Number of frames of a recording: those whose centre lies inside it."""
-    return max(0, -(-(n_samples + _PADDING) // HOP) - _FIRST)
-
-
-def frame_borders_s(onset_frame: int, offset_frame: int, duration_s: float) -> tuple[float, float]:
-    """Time that the frames ``[onset_frame, offset_frame)`` stand for, in seconds.
-
-    Each frame stands for one hop around its centre; nothing reaches out of the recording.
-
-    Examples
-    --------
-    >>> frame_borders_s(0, 10, duration_s=1.0)
-    (0.0, 0.155)
-    """
-    shift = FIRST_FRAME_S - HOP / 2 / SAMPLE_RATE
-    onset, offset = (max(0.0, f * HOP / SAMPLE_RATE + shift) for f in (onset_frame, offset_frame))
-    return onset, min(offset, duration_s)
+    return max(0, -(-(n_samples + PADDING) // HOP) - _FIRST)
 
 
 def segment_count(n_samples: int) -> int:
@@ -131,10 +117,10 @@ class FrameExtractor:
     def __init__(self, encoder: nn.Module, before: np.ndarray | None = None) -> None:
         self.encoder = encoder
         self.device = next(encoder.parameters()).device
-        lead = np.zeros(_PADDING, np.float32)
+        lead = np.zeros(PADDING, np.float32)
         if before is not None and len(before):
-            kept = before[-_PADDING:]
-            lead[_PADDING - len(kept) :] = kept
+            kept = before[-PADDING:]
+            lead[PADDING - len(kept) :] = kept
         self._samples = lead
         self._n_samples = 0
         self._n_segments = 0
@@ -169,9 +155,9 @@ class FrameExtractor:
         -------
         np.ndarray, shape (n_frames, dim), float32
         """
-        tail = np.zeros(_PADDING, np.float32)
+        tail = np.zeros(PADDING, np.float32)
         if after is not None:
-            kept = after[:_PADDING]
+            kept = after[:PADDING]
             tail[: len(kept)] = kept
         frames = [self._take(tail)]
         wanted = frame_count(self._n_samples)
@@ -214,29 +200,3 @@ class FrameExtractor:
         early = min(len(sums), max(0, -self._n_frames))
         self._n_frames += len(sums)
         return nn.functional.normalize(sums[early:], dim=1).cpu().numpy()
-
-
-def embed(
-    encoder: nn.Module,
-    samples: np.ndarray,
-    before: np.ndarray | None = None,
-    after: np.ndarray | None = None,
-) -> np.ndarray:
-    """Embed a whole recording or clip.
-
-    Parameters
-    ----------
-    encoder : nn.Module
-        As in `FrameExtractor`.
-    samples : np.ndarray, shape (n_samples,)
-        Normalised, at 16 kHz.
-    before, after : np.ndarray, optional
-        Sound around it, normalised likewise.
-
-    Returns
-    -------
-    np.ndarray, shape (frame_count(n_samples), dim), float32
-        Rows of unit length, 62.5 per second.
-    """
-    extractor = FrameExtractor(encoder, before)
-    return np.concatenate([extractor.push(samples), extractor.finish(after)])

@@ -1,15 +1,37 @@
 """Templates of a keyword: every shot, or their barycentre."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.spatial.distance import cdist
 
 from kws.dtw import warping_path
+from kws.frames import unit_rows
 
 MOST_ITERATIONS = 30
 LEAST_GAIN = 1e-5
 """When averaging ends; both as in tslearn."""
+
+
+@dataclass(frozen=True)
+class Template:
+    """What is searched for.
+
+    Attributes
+    ----------
+    keyword : str
+    frames : np.ndarray, shape (n_frames, dim), float32
+        Rows of unit length.
+    mean, deviation : float
+        Of the best scores in stretches of other sound: scores are given as deviations above that
+        mean.
+    """
+
+    keyword: str
+    frames: np.ndarray = field(repr=False)
+    mean: float = 0.0
+    deviation: float = 1.0
 
 
 def templates_of(sequences: Sequence[np.ndarray], mode: str = "barycenter") -> list[np.ndarray]:
@@ -35,7 +57,7 @@ def templates_of(sequences: Sequence[np.ndarray], mode: str = "barycenter") -> l
     if mode == "barycenter":
         return [barycentre(sequences)]
     if mode == "shots":
-        return [_unit_rows(sequence) for sequence in _checked(sequences)]
+        return [unit_rows(sequence) for sequence in _checked(sequences)]
     raise ValueError(f"templates are 'barycenter' or 'shots', not {mode!r}")
 
 
@@ -89,7 +111,7 @@ def barycentre(sequences: Sequence[np.ndarray]) -> np.ndarray:
         if last_total - total < LEAST_GAIN * len(sequences):
             break
         last_total = total
-    return _unit_rows(mean)
+    return unit_rows(mean)
 
 
 def _average(sequences: Sequence[np.ndarray], mean: np.ndarray) -> tuple[np.ndarray, float]:
@@ -115,8 +137,3 @@ def _stretch(sequence: np.ndarray, length: int) -> np.ndarray:
     right = np.minimum(left + 1, len(sequence) - 1)
     part = (position - left)[:, None]
     return (1 - part) * sequence[left] + part * sequence[right]
-
-
-def _unit_rows(rows: np.ndarray) -> np.ndarray:
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.divide(rows, lengths, where=lengths > 0, out=np.zeros_like(rows)).astype(np.float32)

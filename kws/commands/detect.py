@@ -66,7 +66,8 @@ Praat). With -o FOLDER the first three are FOLDER/events.csv and so on; "all" wr
 change it; csv or jsonl. A file is divided by its maximum, a stream by the largest value so far
 (which fades by half in a minute), so that the scores of both differ a little.
 
-Scores are between -2 and 0; higher is surer.
+Scores are deviations above what ordinary speech reaches; higher is surer. With models of the
+encoder "scratch" they are negative distances, between -2 and 0.
 Exit status: 0 done, 1 some recordings failed (each is named), 2 nothing done, 130 interrupted.
 """
 

@@ -21,7 +21,7 @@ from fewshot.console import (
     use_threads,
 )
 from fewshot.errors import InputError, one_line
-from kws.config import KwsConfig
+from kws.config import SCRATCH, KwsConfig
 
 if TYPE_CHECKING:
     from kws.clips import Clip, LoadedClip
@@ -35,6 +35,7 @@ examples:
   kws-enroll --add keywords.kws more -o more.kws   learn the keywords in "more" as well
   kws-enroll --add keywords.kws more --force       the same, and keywords.kws is replaced
   kws-enroll keywords.kws --remove door -o fewer.kws
+  kws-enroll clips --background calls -o keywords.kws    calls: ordinary speech without keywords
 
 CSV columns: event_label,event_onset,event_offset,file (seconds; separated by comma, semicolon or
 tab; others are ignored). The sound around a clip that is cut from a longer file helps.
@@ -74,10 +75,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         "whichever holds them)",
     )
     parser.add_argument(
-        "--noise",
+        "--background",
         type=existing_path,
         metavar="DIR",
-        help="background recordings without the keywords (default: generated noise)",
+        help="ordinary speech without the keywords, from where they will be looked for; it is "
+        "heard in addition to the built-in one",
     )
     parser.add_argument(
         "--add", type=existing_path, metavar="MODEL", help="model whose keywords are kept"
@@ -90,21 +92,35 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="take a keyword out of the model",
     )
     parser.add_argument(
+        "--encoder",
+        metavar="NAME_OR_FILE",
+        help=f"what sounds are compared by: {KwsConfig.encoder}, an ONNX or TorchScript file with "
+        f'a description beside it, or "{SCRATCH}", a network that learns from the clips alone as '
+        f"in the papers (default: {KwsConfig.encoder})",
+    )
+    parser.add_argument(
+        "--templates",
+        choices=("barycenter", "shots"),
+        help="search for means of each keyword's clips, or for every clip "
+        f"(default: {KwsConfig.templates})",
+    )
+    scratch = parser.add_argument_group(f"with --encoder {SCRATCH}")
+    scratch.add_argument(
         "--epochs",
         type=positive_int,
         metavar="N",
         help=f"passes over the clips (default: {KwsConfig.epochs}; the paper's schedule has 1000)",
     )
-    parser.add_argument(
-        "--templates",
-        choices=("barycenter", "shots"),
-        help="search for one mean of each keyword's clips, or for every clip "
-        f"(default: {KwsConfig.templates})",
-    )
-    parser.add_argument(
+    scratch.add_argument(
         "--loss",
         choices=("tacos", "adacos"),
         help=f"with or without positions within the word (default: {KwsConfig.loss})",
+    )
+    scratch.add_argument(
+        "--noise",
+        type=existing_path,
+        metavar="DIR",
+        help="background recordings without the keywords (default: generated noise)",
     )
     add_device(parser)
     add_seed(parser)
@@ -197,8 +213,11 @@ def _learn(
         problems.add(problem)
     for line in _listing(loaded):
         console.info(line)
-    console.info(f"training on {device}")
-    with progress(total=config.epochs, desc="epoch", quiet=args.quiet) as bar:
+    scratch = config.encoder == SCRATCH
+    if scratch:
+        console.info(f"training on {device}")
+    total = config.epochs if scratch else len(loaded) + (len(add_to.clips) if add_to else 0)
+    with progress(total=total, desc="epoch" if scratch else "clip", quiet=args.quiet) as bar:
 
         def on_epoch(epoch: int, loss: float) -> None:
             bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
@@ -207,12 +226,14 @@ def _learn(
 
         model = enroll(
             loaded,
+            background=args.background,
             noise=args.noise,
             config=config,
             device=device,
             seed=args.seed,
             add_to=add_to,
             on_epoch=on_epoch,
+            on_clip=None if scratch else lambda _: bar.update(),
         )
     for problem in model.problems:
         problems.add(problem)
@@ -225,11 +246,17 @@ def _learn(
 
 def _config(args: argparse.Namespace, add_to: "KeywordModel | None") -> KwsConfig:
     """Settings that were asked for; else those of the model that is added to, or the defaults."""
-    asked = {name: getattr(args, name) for name in ("epochs", "templates", "loss")}
-    return replace(
+    asked = {name: getattr(args, name) for name in ("encoder", "epochs", "templates", "loss")}
+    config = replace(
         add_to.config if add_to else KwsConfig(),
         **{name: value for name, value in asked.items() if value is not None},
     )
+    given = [name for name in ("epochs", "loss", "noise") if getattr(args, name) is not None]
+    if config.encoder == SCRATCH and args.background:
+        raise InputError(f"--background belongs to pre-trained encoders, not to {SCRATCH}")
+    if config.encoder != SCRATCH and given:
+        raise InputError(f"--{given[0]} belongs to --encoder {SCRATCH}")
+    return config
 
 
 def _listing(loaded: "list[LoadedClip]") -> list[str]:

@@ -63,8 +63,8 @@ def _lines(header: dict) -> Iterator[str]:
             f"{clip['file']} from {clip['onset_s']:.2f} s, sha256 {clip['sha256'][:12]}"
         )
     encoder = header["encoder"]
-    yield f"encoder        {encoder['name']}, {encoder['parameters']:,} parameters"
     for title, values in (
+        ("encoder", encoder),
         ("configuration", header["config"] | {"seed": header["seed"]}),
         ("front end", header["front_end"]),
         ("versions", {"format": header["format_version"]} | header["libraries"]),

@@ -41,8 +41,8 @@ def write_recording(path: Path) -> list[tuple[str, float, float]]:
     return events
 
 
-@pytest.fixture(scope="session")
-def sound(tmp_path_factory: pytest.TempPathFactory) -> dict:
+@pytest.fixture(scope="session", params=["speech-embedding", "scratch"])
+def sound(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> dict:
     """Clips, a recording with planted words, and a model learnt from the clips."""
     from kws import enroll
     from kws.config import KwsConfig
@@ -50,7 +50,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> dict:
     folder = tmp_path_factory.mktemp("sound")
     clips = write_clips(folder / "clips")
     events = write_recording(folder / "recording.wav")
-    model = enroll(clips, config=KwsConfig(epochs=12), seed=0)
+    model = enroll(clips, config=KwsConfig(encoder=request.param, epochs=12), seed=0)
     model.save(folder / "words.kws")
     return {
         "folder": folder,

@@ -1,7 +1,17 @@
 import numpy as np
 import pytest
 
-from kws.calibration import EnrolmentScores, best_score, enrolment_scores, estimate_threshold
+from kws.calibration import (
+    NO_MATCH,
+    EnrolmentScores,
+    best_score,
+    calibrated,
+    enrolment_scores,
+    estimate_threshold,
+    peaks,
+)
+from kws.search import score_curves
+from kws.templates import Template
 
 
 def unit(rows):
@@ -16,33 +26,38 @@ def words():
 
 
 def shots_of(words, noise):
+    """Clips of each word, each in one surrounding."""
     rng = np.random.default_rng(1)
-    return [[unit(w + noise * rng.standard_normal(w.shape)) for _ in range(4)] for w in words]
+    return [[[unit(w + noise * rng.standard_normal(w.shape))] for _ in range(4)] for w in words]
+
+
+def every_clip(number, clips):
+    return [Template(str(number), clip[0]) for clip in clips]
 
 
 def test_best_score_of_a_planted_template(words):
     rng = np.random.default_rng(2)
     sound = unit(rng.standard_normal((60, 16)))
     sound[30:42] = words[0]
-    assert best_score([words[0]], sound) == pytest.approx(0.0, abs=1e-6)
-    assert best_score([words[1]], sound) < -0.3
-    assert best_score([words[0]], sound[:3]) == -2.0, "no path fits"
+    assert best_score([Template("a", words[0])], sound) == pytest.approx(0.0, abs=1e-6)
+    assert best_score([Template("b", words[1])], sound) < -0.3
+    assert best_score([Template("a", words[0])], sound[:3]) == -2.0, "no path fits"
 
 
 def test_scores_leave_the_clip_itself_out(words):
     shots = shots_of(words, 0.1)
     background = [unit(np.random.default_rng(3).standard_normal((50, 16)))]
-    scores = enrolment_scores(shots, background, list)
+    scores = enrolment_scores(shots, background, every_clip)
     assert scores.clips.shape == (8, 2)
     assert scores.labels.tolist() == [0] * 4 + [1] * 4
     assert (scores.own < -1e-3).all() and (scores.own > -0.2).all()
     assert scores.others.shape == (8 + 2,)
-    alone = enrolment_scores([s[:1] for s in shots], background, list)
+    alone = enrolment_scores([s[:1] for s in shots], background, every_clip)
     assert np.isnan(alone.own).all()
 
 
 def test_threshold_lies_between_clips_and_other_sound(words):
-    scores = enrolment_scores(shots_of(words, 0.1), [words[1]], list)
+    scores = enrolment_scores(shots_of(words, 0.1), [words[1]], every_clip)
     threshold = estimate_threshold(scores)
     assert np.percentile(scores.others, 99) <= threshold <= np.median(scores.own)
 
@@ -53,3 +68,27 @@ def test_one_clip_of_one_keyword_still_gives_a_threshold():
     assert np.isfinite(
         estimate_threshold(EnrolmentScores(scores.clips, scores.labels, np.empty((0, 1))))
     )
+
+
+def test_calibrated_scores_are_deviations_above_other_sound(words):
+    rng = np.random.default_rng(4)
+    other = unit(rng.standard_normal((1000, 16)))
+    short, long = Template("a", words[0][:3]), Template("b", words[1], mean=3.0, deviation=9.0)
+    templates = calibrated([short, long], other, hop_s=0.02)
+    assert [t.keyword for t in templates] == ["a", "b"]
+    scores = np.maximum(score_curves([t.frames for t in templates], other)[0], NO_MATCH)
+    best = scores.reshape(2, -1, 50).max(axis=2)[:, 1:]
+    for template, own in zip(templates, best, strict=True):
+        assert (template.mean, template.deviation) == pytest.approx((own.mean(), own.std()))
+    standard = peaks(templates, other, hop_s=0.02)
+    np.testing.assert_allclose(standard.mean(axis=1), 0, atol=1e-6)
+    np.testing.assert_allclose(standard.std(axis=1), 1, atol=1e-5)
+    raw = best_score([Template("a", words[0][:3])], other)
+    expected = (raw - templates[0].mean) / templates[0].deviation
+    assert best_score(templates[:1], other) == pytest.approx(expected)
+
+
+def test_silence_has_no_deviation_and_calibrates_all_the_same(words):
+    silence = np.zeros((200, 16), np.float32)
+    (template,) = calibrated([Template("a", words[0])], silence, hop_s=0.02)
+    assert template.mean == pytest.approx(-1.0) and template.deviation > 0

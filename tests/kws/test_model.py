@@ -6,7 +6,7 @@ import soundfile as sf
 
 from fewshot import audio, bundle
 from fewshot.errors import InputError
-from kws.config import KIND, VERSION, KwsConfig
+from kws.config import KIND, VERSION
 from kws.model import KeywordModel
 
 
@@ -19,7 +19,8 @@ def test_round_trip(sound):
         model.seed,
     )
     for a, b in zip(loaded.templates, model.templates, strict=True):
-        np.testing.assert_array_equal(a, b)
+        np.testing.assert_array_equal(a.frames, b.frames)
+        assert replace(a, frames=b.frames) == b
     for a, b in zip(loaded.clips, model.clips, strict=True):
         np.testing.assert_array_equal(a.samples, b.samples)
         assert replace(a, samples=b.samples) == b
@@ -30,7 +31,10 @@ def test_header_alone(sound):
     header = KeywordModel.header(sound["model_path"])
     assert header["keywords"] == ["down", "up"]
     assert len(header["clips"]) == 10
-    assert header["encoder"]["parameters"] == 713_504
+    if header["config"]["encoder"] == "scratch":
+        assert header["encoder"]["parameters"] == 713_504
+    else:
+        assert header["encoder"]["licence"] == "Apache-2.0"
 
 
 @pytest.mark.parametrize("block", [1, 997, 16000, 50000])
@@ -91,26 +95,13 @@ def test_remove(sound):
         left.remove("left")
 
 
-def test_barycentres(sound):
-    model = sound["model"]
-    one_each = KeywordModel(
-        model.encoder,
-        model.clips,
-        model.frames,
-        config=KwsConfig(templates="barycenter"),
-        seed=0,
-        threshold=model.threshold,
-    )
-    assert len(one_each.templates) == 2
-    found = sorted(one_each.detect(sound["recording"], candidates=True), key=lambda e: -e.score)[:4]
-    assert sorted(e.label for e in found) == ["down", "down", "up", "up"]
-
-
 def test_a_model_that_was_tampered_with_is_refused_in_one_line(sound, tmp_path):
     tensors, header = bundle.load(sound["model_path"], kind=KIND, version=VERSION)
     header = {name: value for name, value in header.items() if name not in bundle.OWN_FIELDS}
     for damage in (
         {"clips": header["clips"][:3]},
+        {"clips": []},
+        {"templates": header["templates"][:1]},
         {"config": {"epochs": "many"}},
         {"config": {"nonsense": 1}},
         {"front_end": {}},

@@ -236,3 +236,27 @@ def test_bad_frames():
         searcher.push(np.ones((3, 4)))
     with pytest.raises(ValueError, match="NaN"):
         searcher.push(np.full((3, 2), np.nan))
+
+
+@given(st.integers(0, 1000), st.floats(-2, 2), st.floats(0.1, 5))
+@settings(max_examples=20, deadline=None)
+def test_scaled_scores_give_the_matches_of_scaled_thresholds(seed, mean, deviation):
+    rng = np.random.default_rng(seed)
+    frames, template = (unit_rows(rng.standard_normal((n, 4))) for n in (150, 6))
+    expected = search.search([template], frames, -0.5)
+    searcher = Searcher(
+        [template], thresholds=(-0.5 - mean) / deviation, means=mean, deviations=deviation
+    )
+    found = searcher.push(frames[:70]) + searcher.push(frames[70:]) + searcher.finish()
+    assert len(found) == pytest.approx(len(expected), abs=1), "one may lie on the threshold"
+    places = {(m.onset_frame, m.offset_frame): m.score for m in expected}
+    for match in found:
+        if (match.onset_frame, match.offset_frame) in places:
+            score = places[match.onset_frame, match.offset_frame]
+            assert match.score * deviation + mean == pytest.approx(score, abs=1e-4)
+
+
+@pytest.mark.parametrize("bad", [{"deviations": 0.0}, {"means": np.nan}])
+def test_calibrations_that_cannot_be_used_are_refused(bad):
+    with pytest.raises(ValueError, match="deviations"):
+        Searcher([np.eye(3, dtype=np.float32)], **bad)

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from fewshot.encoders.temporal import TemporalResNet
 from fewshot.features import log_mel
 from kws.config import FRONT_END
+from kws.frames import SegmentFrames
+from kws.frames import embed as embed_with
 from kws.segments import (
     HOP,
     SAMPLE_RATE,
     SEGMENT,
     FrameExtractor,
-    embed,
-    frame_borders_s,
     frame_count,
     position_labels,
     segment_count,
@@ -57,6 +57,10 @@ def test_segments_cover_the_clip(n_samples):
         assert not segment[len(part) :].any()
     assert set(segments.ravel()) >= set(samples)
     assert len(segments) == 1 or 800 * (len(segments) - 2) + 4000 < n_samples
+
+
+def embed(encoder, samples, before=None, after=None):
+    return embed_with(SegmentFrames(encoder), samples, before, after)
 
 
 def naive_embed(encoder, samples, before=(), after=()):
@@ -106,18 +110,6 @@ def test_frames_do_not_depend_on_the_size_of_the_pushes(encoder, sizes, n_sample
         start += size
     frames += [extractor.push(samples[start:]), extractor.finish()]
     np.testing.assert_array_equal(np.concatenate(frames), embed(encoder, samples))
-
-
-@given(st.integers(0, 500), st.integers(1, 500), st.floats(0.01, 20))
-def test_borders_stay_inside_the_recording(first, length, duration_s):
-    onset, offset = frame_borders_s(first, first + length, duration_s)
-    assert 0 <= onset and offset <= duration_s
-
-
-def test_a_frame_stands_for_one_hop():
-    onset, offset = frame_borders_s(10, 11, 100.0)
-    assert offset - onset == pytest.approx(0.016)
-    assert (onset + offset) / 2 == pytest.approx((18 * 256 - 2000) / 16000)
 
 
 def test_a_model_file_states_this_front_end():

@@ -64,7 +64,7 @@ def words(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for module in ("kws.learning", "kws.model"):
             patch.setattr(f"{module}.TemporalResNet", LinearEncoder)
-        model = enroll(folder / "clips", config=KwsConfig(epochs=2, templates="barycenter"))
+        model = enroll(folder / "clips", config=KwsConfig(encoder="scratch", epochs=2))
     model.threshold = -0.2
     model.save(folder / "words.kws")
     return SimpleNamespace(

@@ -15,7 +15,7 @@ def quick(tmp_path, monkeypatch, linear):
     """Runs kws-enroll with one epoch in an empty folder."""
     monkeypatch.chdir(tmp_path)
 
-    def run(*arguments, epochs=("--epochs", 1)):
+    def run(*arguments, epochs=("--encoder", "scratch", "--epochs", 1)):
         return main([str(argument) for argument in (*arguments, *epochs)])
 
     return run
@@ -41,7 +41,7 @@ def test_a_folder_and_the_settings(quick, words, capsys):
     options = ("--templates", "barycenter", "--loss", "adacos", "--threads", 1, "--verbose")
     assert quick(words.folder, "-o", "m.kws", *options) == 0
     model = KeywordModel.load("m.kws")
-    assert model.config == KwsConfig(epochs=1, templates="barycenter", loss="adacos")
+    assert model.config == KwsConfig(encoder="scratch", epochs=1, loss="adacos")
     assert model.keywords == ["down", "up"] and len(model.clips) == 6
     assert "epoch 1 of 1: loss" in capsys.readouterr().err
 
@@ -75,7 +75,9 @@ def test_keywords_are_added_and_removed(quick, words, capsys):
     assert quick(*add, "-o", "both.kws", epochs=()) == 0
     both = KeywordModel.load("both.kws")
     assert both.keywords == ["down", "up"]
-    assert both.config == KwsConfig(epochs=1, loss="adacos"), "settings are those of the model"
+    assert both.config == KwsConfig(encoder="scratch", epochs=1, loss="adacos"), (
+        "settings are those of the model"
+    )
 
     assert quick(*add) == 2, "the model itself is replaced with --force only"
     assert "up.kws: exists; use --force" in capsys.readouterr().err
@@ -83,7 +85,8 @@ def test_keywords_are_added_and_removed(quick, words, capsys):
     assert quick("both.kws", "--remove", "down", "-o", "fewer.kws", epochs=()) == 0
     fewer = KeywordModel.load("fewer.kws")
     assert fewer.keywords == ["up"]
-    np.testing.assert_array_equal(fewer.frames[0], both.shots("up")[0])
+    (own,) = (t for t in both.templates if t.keyword == "up")
+    np.testing.assert_array_equal(fewer.templates[0].frames, own.frames)
     assert quick("--add", "both.kws", "--remove", "up", "-o", "both.kws", epochs=()) == 0
     assert KeywordModel.load("both.kws").keywords == ["down"]
     assert quick(*add, "--force") == 0
@@ -160,5 +163,31 @@ def test_help_states_the_defaults(capsys):
         main(["--help"])
     text = " ".join(capsys.readouterr().out.split())
     config = KwsConfig()
-    for default in (config.epochs, config.templates, config.loss):
+    for default in (config.encoder, config.epochs, config.templates, config.loss):
         assert f"(default: {default}" in text
+
+
+def test_the_built_in_encoder(quick, words, tmp_path, capsys):
+    assert quick(words.folder, "-o", "m.kws", epochs=()) == 0
+    err = capsys.readouterr().err
+    assert "4 templates" in err and "false alarms an hour" in err
+    assert KeywordModel.load("m.kws").config == KwsConfig()
+    assert quick(words.folder, "--background", words.recording, "-o", "n.kws", epochs=()) == 0
+    assert (
+        KeywordModel.load("n.kws").templates[0].mean != KeywordModel.load("m.kws").templates[0].mean
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--epochs", 3), "--epochs belongs to --encoder scratch"),
+        (("--noise", "."), "--noise belongs to --encoder scratch"),
+        (("--encoder", "scratch", "--background", "."), "--background belongs to pre-trained"),
+        (("--encoder", "none.onnx"), "none.onnx: no such encoder"),
+    ],
+)
+def test_options_that_do_not_go_together(quick, words, tmp_path, capsys, options, reason):
+    assert quick(words.folder, "-o", "m.kws", "--quiet", *options, epochs=()) == 2
+    assert reason in capsys.readouterr().err
+    assert not files(tmp_path)
