@@ -123,6 +123,66 @@ def calibrated(templates: Sequence[Template], frames: np.ndarray, hop_s: float) 
     ]
 
 
+def held_out_peaks(templates: Sequence[Template], frames: np.ndarray, hop_s: float) -> np.ndarray:
+    """Best calibrated score of any template in every second of other sound.
+
+    Each half of the sound is scored with the calibration on the other half.
+
+    Parameters
+    ----------
+    templates : sequence of Template
+    frames : np.ndarray, shape (n, dim)
+        At least four seconds.
+    hop_s : float
+        Seconds between frames.
+
+    Returns
+    -------
+    np.ndarray, shape (n_stretches,)
+    """
+    halves = np.array_split(frames, 2)
+    return np.concatenate(
+        [
+            peaks(calibrated(templates, halves[1 - i], hop_s), halves[i], hop_s).max(axis=0)
+            for i in (0, 1)
+        ]
+    )
+
+
+def threshold_at_rate(best: np.ndarray, per_hour: float) -> tuple[float, float]:
+    """Threshold with at most so many false alarms per hour of other sound.
+
+    Parameters
+    ----------
+    best : np.ndarray, shape (n_stretches,)
+        Best scores in one second each, as `held_out_peaks` gives them.
+    per_hour : float
+        Above 0.
+
+    Returns
+    -------
+    threshold : float
+    supported : float
+        Lowest rate that so much sound can tell: three alarms in all of it. Below that rate the
+        threshold is extrapolated.
+
+    Notes
+    -----
+    Scores above a high quantile fall off exponentially, about: below the supported rate the
+    threshold grows with the logarithm of the interval, by the mean excess of the highest hundredth
+    of the scores (ten of them at least).
+    """
+    hours = len(best) * PEAK_S / 3600
+    supported = 3 / hours
+    ordered = np.sort(best)[::-1]
+    allowed = int(max(per_hour, supported) * hours)
+    threshold = float(np.nextafter(ordered[min(allowed, len(ordered) - 1)], np.inf))
+    if per_hour < supported:
+        tail = ordered[: max(10, len(ordered) // 100)]
+        threshold += float(np.mean(tail - tail[-1])) * float(np.log(supported / per_hour))
+    return threshold, supported
+
+
 def enrolment_scores(
     clips: Sequence[Sequence[Clip]],
     background: Sequence[np.ndarray],

@@ -31,6 +31,8 @@ class KwsConfig:
         "scratch", a network that is trained on the clips alone as in the papers.
     templates : {"barycenter", "shots"}
         DBA barycentres of each keyword, or every clip.
+    false_alarms_per_hour : float, optional
+        Of ordinary speech, by which the threshold is chosen; by default it is one that finds most.
     epochs : int
         Of "scratch": passes over the oversampled segments; 1000 is the paper's schedule.
     batch_size : int
@@ -42,6 +44,7 @@ class KwsConfig:
 
     encoder: str = "speech-embedding"
     templates: str = "barycenter"
+    false_alarms_per_hour: float | None = None
     epochs: int = 100
     batch_size: int = 32
     learning_rate: float = 1e-3
@@ -54,6 +57,6 @@ class KwsConfig:
         ):
             if getattr(self, name) not in allowed:
                 raise InputError(f"{name} is {getattr(self, name)!r}; use {' or '.join(allowed)}")
-        for name in ("epochs", "batch_size", "learning_rate"):
-            if not getattr(self, name) > 0:
+        for name in ("epochs", "batch_size", "learning_rate", "false_alarms_per_hour"):
+            if getattr(self, name) is not None and not getattr(self, name) > 0:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be above 0")

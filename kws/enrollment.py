@@ -17,7 +17,8 @@ from kws.calibration import (
     calibrated,
     enrolment_scores,
     estimate_threshold,
-    peaks,
+    held_out_peaks,
+    threshold_at_rate,
 )
 from kws.calibration import (
     Clip as ClipFrames,
@@ -145,18 +146,19 @@ def enroll(
 
     templates = [t for number, own in enumerate(by_keyword) for t in make_templates(number, own)]
     scores = enrolment_scores(by_keyword, front.noise, make_templates)
+    threshold, heard_lines, rare = _threshold(templates, scores, front, config)
     model = KeywordModel(
         front.source.to("cpu"),
         kept,
         templates,
         config=config,
         seed=seed,
-        threshold=THRESHOLD if len(front.background) else estimate_threshold(scores),
+        threshold=threshold,
         losses=front.losses,
     )
     model.problems = problems + unheard
-    model.warnings = [*_clipped(loaded), *_warnings(model, scores)]
-    model.summary = _summary(model, scores, front)
+    model.warnings = [*_clipped(loaded), *_warnings(model, scores), *rare]
+    model.summary = [*_summary(model, scores, front), *heard_lines]
     return model
 
 
@@ -247,6 +249,34 @@ def make(
     if not len(front.background):
         return templates
     return calibrated(templates, front.background, front.source.hop_s)
+
+
+def _threshold(
+    templates: Sequence[Template], scores: EnrolmentScores, front: Front, config: KwsConfig
+) -> tuple[float, list[str], list[str]]:
+    """The threshold, what it will do in ordinary speech, and a warning if that is unsure."""
+    if not len(front.background):
+        return estimate_threshold(scores), [], []
+    best = held_out_peaks(templates, front.background, front.source.hop_s)
+    minutes = len(front.background) * front.source.hop_s / 60
+    wanted = config.false_alarms_per_hour
+    if wanted is None:
+        rate = 3600 * float(np.mean(best >= THRESHOLD))
+        line = (
+            f"in ordinary speech that would be about {rate:.0f} false alarms an hour "
+            f"({minutes:.0f} minutes were heard; --false-alarms-per-hour chooses another rate)"
+        )
+        return THRESHOLD, [line], []
+    threshold, supported = threshold_at_rate(best, wanted)
+    lines = [f"threshold for {wanted:g} false alarms an hour of ordinary speech"]
+    if wanted >= supported:
+        return threshold, lines, []
+    rare = (
+        f"{minutes:.0f} minutes of ordinary speech can tell rates down to {supported:.1f} false "
+        f"alarms an hour; the threshold for {wanted:g} is extrapolated: give "
+        f"{3 / wanted:.1f} hours with --background"
+    )
+    return threshold, lines, [rare]
 
 
 def _trained(
@@ -382,10 +412,4 @@ def _summary(model: KeywordModel, scores: EnrolmentScores, front: Front) -> list
         if scores.others.size:
             line += f", other sound {np.percentile(scores.others, 99):.2f} at most"
         lines.append(f"{line}; threshold {model.threshold:.2f}")
-    if len(front.background):
-        above = peaks(model.templates, front.background, front.source.hop_s) >= model.threshold
-        lines.append(
-            f"in ordinary speech that would be some {3600 * above.any(axis=0).mean():.0f} false "
-            f"alarms an hour (heard: {len(front.background) * front.source.hop_s / 60:.0f} minutes)"
-        )
     return lines

@@ -15,6 +15,7 @@ from fewshot.console import (
     base_parser,
     check_writable,
     existing_path,
+    positive_float,
     positive_int,
     progress,
     run,
@@ -103,6 +104,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         choices=("barycenter", "shots"),
         help="search for means of each keyword's clips, or for every clip "
         f"(default: {KwsConfig.templates})",
+    )
+    parser.add_argument(
+        "--false-alarms-per-hour",
+        type=positive_float,
+        metavar="X",
+        help="choose the threshold by the false alarms in an hour of ordinary speech, that of "
+        "--background included (default: one that finds most)",
     )
     scratch = parser.add_argument_group(f"with --encoder {SCRATCH}")
     scratch.add_argument(
@@ -246,14 +254,17 @@ def _learn(
 
 def _config(args: argparse.Namespace, add_to: "KeywordModel | None") -> KwsConfig:
     """Settings that were asked for; else those of the model that is added to, or the defaults."""
-    asked = {name: getattr(args, name) for name in ("encoder", "epochs", "templates", "loss")}
+    names = ("encoder", "epochs", "templates", "loss", "false_alarms_per_hour")
+    asked = {name: getattr(args, name) for name in names}
     config = replace(
         add_to.config if add_to else KwsConfig(),
         **{name: value for name, value in asked.items() if value is not None},
     )
     given = [name for name in ("epochs", "loss", "noise") if getattr(args, name) is not None]
-    if config.encoder == SCRATCH and args.background:
-        raise InputError(f"--background belongs to pre-trained encoders, not to {SCRATCH}")
+    for name in ("background", "false_alarms_per_hour"):
+        if config.encoder == SCRATCH and getattr(args, name) is not None:
+            option = name.replace("_", "-")
+            raise InputError(f"--{option} belongs to pre-trained encoders, not to {SCRATCH}")
     if config.encoder != SCRATCH and given:
         raise InputError(f"--{given[0]} belongs to --encoder {SCRATCH}")
     return config

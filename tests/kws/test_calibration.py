@@ -8,7 +8,9 @@ from kws.calibration import (
     calibrated,
     enrolment_scores,
     estimate_threshold,
+    held_out_peaks,
     peaks,
+    threshold_at_rate,
 )
 from kws.search import score_curves
 from kws.templates import Template
@@ -92,3 +94,30 @@ def test_silence_has_no_deviation_and_calibrates_all_the_same(words):
     silence = np.zeros((200, 16), np.float32)
     (template,) = calibrated([Template("a", words[0])], silence, hop_s=0.02)
     assert template.mean == pytest.approx(-1.0) and template.deviation > 0
+
+
+def test_held_out_peaks_are_calibrated_on_the_other_half(words):
+    rng = np.random.default_rng(5)
+    quiet, loud = unit(rng.standard_normal((500, 16))), np.tile(words[0], (40, 1))[:480]
+    templates = [Template("a", words[0])]
+    found = held_out_peaks(templates, np.concatenate([quiet, loud[:500]]), hop_s=0.02)
+    expected = [
+        peaks(calibrated(templates, there, 0.02), here, 0.02)[0]
+        for here, there in ((quiet[:490], np.concatenate([quiet[490:], loud])),)
+    ]
+    np.testing.assert_allclose(found[: len(expected[0])], expected[0], rtol=1e-4)
+
+
+@pytest.mark.parametrize("per_hour", [3.0, 30.0, 360.0])
+def test_the_threshold_at_a_rate_lets_so_many_through(per_hour):
+    best = np.random.default_rng(0).gumbel(size=3600)
+    threshold, supported = threshold_at_rate(best, per_hour)
+    assert supported == pytest.approx(3.0)
+    assert (best >= threshold).sum() == per_hour
+
+
+def test_a_rate_below_what_the_sound_can_tell_is_extrapolated():
+    rng = np.random.default_rng(0)
+    thresholds = [threshold_at_rate(rng.gumbel(size=3600), 0.3)[0] for _ in range(40)]
+    # Of a Gumbel distribution, the quantile of one in 12,000 is log(12,000).
+    assert np.mean(thresholds) == pytest.approx(np.log(12000), abs=0.3)

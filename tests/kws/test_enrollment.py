@@ -116,3 +116,14 @@ def test_background_recordings(small, sound, tmp_path):
 def test_settings_are_checked(field):
     with pytest.raises(InputError, match=next(iter(field))):
         KwsConfig(**field)
+
+
+def test_the_threshold_for_a_rate_of_false_alarms(sound, tmp_path):
+    up = {"up": sorted((sound["clips"] / "up").iterdir())}
+    usual = enroll(up)
+    assert usual.threshold == 4.5 and "false alarms an hour" in usual.summary[-1]
+    often = enroll(up, config=KwsConfig(false_alarms_per_hour=100))
+    rare = enroll(up, config=KwsConfig(false_alarms_per_hour=0.5))
+    assert often.threshold < rare.threshold
+    assert not any("extrapolated" in warning for warning in often.warnings)
+    assert any("extrapolated: give 6.0 hours" in warning for warning in rare.warnings)

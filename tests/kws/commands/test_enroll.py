@@ -184,6 +184,7 @@ def test_the_built_in_encoder(quick, words, tmp_path, capsys):
         (("--epochs", 3), "--epochs belongs to --encoder scratch"),
         (("--noise", "."), "--noise belongs to --encoder scratch"),
         (("--encoder", "scratch", "--background", "."), "--background belongs to pre-trained"),
+        (("--encoder", "scratch", "--false-alarms-per-hour", 1), "belongs to pre-trained"),
         (("--encoder", "none.onnx"), "none.onnx: no such encoder"),
     ],
 )
