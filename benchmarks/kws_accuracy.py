@@ -131,13 +131,17 @@ def length_ratio(truth: Sequence[Event], found: Sequence[Event]) -> float:
     return float(np.median(ratios)) if ratios else float("nan")
 
 
-def run_fold(task: str, folder: Path, fold: str, row: str, epochs: int, seed: int) -> dict:
+def run_fold(
+    task: str, folder: Path, fold: str, row: str, epochs: int, shots: int | None, seed: int
+) -> dict:
     """Everything that is reported of one row on one fold."""
     table = "train_keywords_cut.csv" if task.endswith("/cut") else "train_keywords.csv"
     clips = load_clips(
         clips_from_csv(folder / fold / table, root=folder),
         context_s=0.0 if row.startswith("mfcc") else CONTEXT_S,
     )[0]
+    if shots is not None:
+        clips = some_of(clips, shots, seed)
     mode = "shots" if row.endswith("shots") else "barycenter"
     started = time.perf_counter()
     if row.startswith("mfcc"):
@@ -150,6 +154,15 @@ def run_fold(task: str, folder: Path, fold: str, row: str, epochs: int, seed: in
             config = replace(config, encoder="scratch", loss=row.split()[0], epochs=epochs)
         system = enrolled(kws.enroll(clips, config=config, seed=seed))
     return {"seed": seed, "enrol_s": time.perf_counter() - started} | score(system, folder, fold)
+
+
+def some_of(clips: Sequence[LoadedClip], count: int, seed: int) -> list[LoadedClip]:
+    """Clips of which each keyword keeps so many, drawn at random."""
+    rng, kept = np.random.default_rng(seed), set()
+    for keyword in sorted({clip.clip.label for clip in clips}):
+        own = [i for i, clip in enumerate(clips) if clip.clip.label == keyword]
+        kept |= set(rng.permutation(own)[:count].tolist())
+    return [clip for i, clip in enumerate(clips) if i in kept]
 
 
 def score(system: System, folder: Path, fold: str) -> dict:
@@ -227,15 +240,24 @@ def _unit(frames: np.ndarray) -> np.ndarray:
     return (frames / np.maximum(norms, 1e-9)).astype(np.float32)
 
 
-def _job(task: str, data: Path, fold: str, row: str, epochs: int, seed: int, out: Path) -> dict:
+def _job(
+    task: str,
+    data: Path,
+    fold: str,
+    row: str,
+    epochs: int,
+    shots: int | None,
+    seed: int,
+    out: Path,
+) -> dict:
     torch.set_num_threads(1)
-    trained = f"_{epochs}" if row in TRAINED else ""
-    name = f"{task}_{fold}_{row}{trained}_{seed}".replace("/", "-").replace(" ", "-")
+    settings = f"_{epochs}" * (row in TRAINED) + f"_{shots}-shots" * (shots is not None)
+    name = f"{task}_{fold}_{row}{settings}_{seed}".replace("/", "-").replace(" ", "-")
     target = out / f"{name}.json"
     if not target.exists():
         folder = data / "kws" / task.removesuffix("/cut")
         result = {"task": task, "fold": fold, "row": row}
-        result |= run_fold(task, folder, fold, row, epochs, seed)
+        result |= run_fold(task, folder, fold, row, epochs, shots, seed)
         temporary = target.with_suffix(".part")
         temporary.write_text(json.dumps(result, indent=1))
         os.replace(temporary, target)
@@ -288,13 +310,14 @@ def main() -> None:
         help=f"default: {', '.join(ROWS)}",
     )
     parser.add_argument("--epochs", type=int, default=KwsConfig().epochs, help="of trained rows")
+    parser.add_argument("--shots", type=int, help="clips of each keyword, drawn by the seed")
     parser.add_argument("--seed", action="append", type=int, help="default: 0")
     parser.add_argument("--jobs", type=int, default=1, help="folds side by side, a thread each")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/out/kws_accuracy"))
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     jobs = [
-        (task, args.data, fold.name, row, args.epochs, seed, args.out)
+        (task, args.data, fold.name, row, args.epochs, args.shots, seed, args.out)
         for task in args.task or TASKS
         for row in args.row or ROWS
         for seed in args.seed or [0]
