@@ -37,7 +37,7 @@ from kws.frames import FrameSource, PretrainedFrames, SegmentFrames, embed
 from kws.learning import background_segments, learn_encoder, training_set
 from kws.model import KeywordModel
 from kws.segments import SAMPLE_RATE, SEGMENT
-from kws.surroundings import embed_in_speech
+from kws.surroundings import embed_as_recorded, embed_in_speech
 from kws.templates import Template, templates_of
 
 CONTEXT_S = 0.48
@@ -198,14 +198,14 @@ def embed_clips(
     seed: int = 0,
     on_clip: Callable[[int], None] | None = None,
 ) -> list[ClipFrames]:
-    """Frames of clips, as they were recorded and, if a source sees far, in the middle of speech.
+    """Frames of clips: of a pre-trained encoder, in the surroundings of `kws.surroundings`.
 
     Parameters
     ----------
     source : FrameSource
     clips : sequence of EnrolledClip
     seed : int
-        Of the choice of surroundings.
+        Of the surroundings.
     on_clip : callable, optional
         Called behind every clip with their number so far.
 
@@ -219,10 +219,11 @@ def embed_clips(
     pool = [samples for _, samples, _ in parts]
     out = []
     for number, (before, samples, after) in enumerate(parts):
-        frames = [embed(source, samples, before, after)]
         if isinstance(source, PretrainedFrames):
-            frames.append(embed_in_speech(source, samples, pool, rng))
-        out.append(frames)
+            recorded = embed_as_recorded(source, parts[number], rng)
+            out.append([recorded, embed_in_speech(source, samples, pool, rng)])
+        else:
+            out.append([embed(source, samples, before, after)])
         if on_clip is not None:
             on_clip(number + 1)
     return out

@@ -1,19 +1,43 @@
-"""Clips in the middle of other speech, whatever surrounded them when they were recorded.
+"""Clips in other surroundings than those in which they were recorded.
 
 A pre-trained encoder's frames see some tenths of a second on either side. In a clip that was cut
-out of its recording they see nothing there, in running speech other words.
+out of its recording they see nothing there, in running speech other words; and elsewhere there is
+noise. What frames of a clip have in common, whatever surrounds it, is what describes its sound.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
+from fewshot.augment import coloured_noise
 from kws.frames import FrameSource, embed, unit_rows
 
 COUNT = 6
-"""Surroundings that are tried per clip."""
+"""Surroundings of speech that are tried per clip, every other one with noise; even."""
 LENGTH = 8000
-"""Samples of sound on either side."""
+"""Samples of speech on either side."""
+SNR_DB = 10.0
+
+Parts = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Sound in front of a clip, the clip, sound behind."""
+
+
+def embed_as_recorded(source: FrameSource, parts: Parts, rng: np.random.Generator) -> np.ndarray:
+    """Mean frames of a clip as it was recorded, and of the same with noise.
+
+    Parameters
+    ----------
+    source : FrameSource
+    parts : tuple of np.ndarray, shapes (n_i,)
+        Sound in front of the clip, the clip, sound behind; divided by the clip's maximum.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    np.ndarray, shape (n_frames, dim), float32
+        Rows of unit length.
+    """
+    return unit_rows(_embed(source, parts) + _embed(source, _with_noise(source, parts, rng)))
 
 
 def embed_in_speech(
@@ -22,7 +46,7 @@ def embed_in_speech(
     pool: Sequence[np.ndarray],
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Mean frames of a clip over several surroundings of speech.
+    """Mean frames of a clip over several surroundings of speech, half of them with noise.
 
     Parameters
     ----------
@@ -40,10 +64,30 @@ def embed_in_speech(
         Rows of unit length.
     """
     total = 0.0
-    for _ in range(COUNT):
-        before, after = (_stretch(pool, samples, rng) for _ in range(2))
-        total = total + embed(source, samples, before, after)
+    for number in range(COUNT):
+        parts = _stretch(pool, samples, rng), samples, _stretch(pool, samples, rng)
+        if number % 2:
+            parts = _with_noise(source, parts, rng)
+        total = total + _embed(source, parts)
     return unit_rows(total)
+
+
+def _embed(source: FrameSource, parts: Parts) -> np.ndarray:
+    before, samples, after = parts
+    return embed(source, samples, before, after)
+
+
+def _with_noise(source: FrameSource, parts: Parts, rng: np.random.Generator) -> Parts:
+    """The same with coloured noise, as far as frames see."""
+    before, samples, after = parts
+    before = np.concatenate([np.zeros(max(0, source.context - len(before))), before])
+    after = np.concatenate([after, np.zeros(max(0, source.context - len(after)))])
+    whole = np.concatenate([before, samples, after])
+    noise = coloured_noise(len(whole), rng.uniform(0.0, 2.0), rng)
+    noise = noise * (_rms(samples) * 10 ** (-SNR_DB / 20) / _rms(noise))
+    first, last = len(before), len(before) + len(samples)
+    noisy = (whole + noise).astype(np.float32)
+    return noisy[:first], noisy[first:last], noisy[last:]
 
 
 def _stretch(pool: Sequence[np.ndarray], like: np.ndarray, rng: np.random.Generator) -> np.ndarray:

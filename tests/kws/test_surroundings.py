@@ -1,6 +1,7 @@
 import numpy as np
+import pytest
 
-from kws.surroundings import COUNT, embed_in_speech
+from kws.surroundings import COUNT, embed_as_recorded, embed_in_speech
 
 
 class Recorder:
@@ -17,11 +18,16 @@ class Recorder:
         return self
 
     def push(self, samples):
+        self.clip = samples
         return np.zeros((0, 2), np.float32)
 
     def finish(self, after):
-        self.heard.append((self.before, after))
+        self.heard.append((self.before, self.clip, after))
         return np.array([[self.before.mean() + 2, 1.0]], np.float32)
+
+
+def rms(samples):
+    return np.sqrt(np.mean(samples**2))
 
 
 def test_a_clip_is_put_into_backward_speech_as_loud_as_itself():
@@ -30,11 +36,36 @@ def test_a_clip_is_put_into_backward_speech_as_loud_as_itself():
     pool = [np.linspace(0.001, 0.01, 4000), np.linspace(0.001, 0.02, 12000)]
     frames = embed_in_speech(source, clip, pool, np.random.default_rng(1))
     assert len(source.heard) == COUNT
-    for piece in (piece for pair in source.heard for piece in pair):
-        assert len(piece) <= 8000 and (np.diff(piece) < 0).all(), "backwards"
-        np.testing.assert_allclose(np.sqrt(np.mean(piece**2)), np.sqrt(np.mean(clip**2)), rtol=1e-3)
-    mean = np.mean([before.mean() + 2 for before, _ in source.heard])
+    for before, samples, after in source.heard[::2]:
+        np.testing.assert_array_equal(samples, clip)
+        for piece in (before, after):
+            assert len(piece) <= 8000 and (np.diff(piece) < 0).all(), "backwards"
+            assert rms(piece) == pytest.approx(rms(clip), rel=1e-3)
+    mean = np.mean([before.mean() + 2 for before, _, _ in source.heard])
     np.testing.assert_allclose(frames[0, 0] / frames[0, 1], mean, rtol=1e-5)
+
+
+def test_every_other_one_has_noise_at_10_db():
+    rng = np.random.default_rng(0)
+    clip, source = 0.5 * rng.standard_normal(30000), Recorder()
+    embed_in_speech(source, clip, [np.linspace(0.001, 0.01, 9000)], rng)
+    for before, samples, after in source.heard[1::2]:
+        noise = samples - clip
+        assert 20 * np.log10(rms(clip) / rms(noise)) == pytest.approx(10, abs=3)
+        assert len(before) == len(after) == Recorder.context
+
+
+def test_a_clip_as_recorded_keeps_what_is_around_it():
+    rng, source = np.random.default_rng(0), Recorder()
+    parts = rng.standard_normal(500), rng.standard_normal(30000), np.zeros(0)
+    embed_as_recorded(source, parts, rng)
+    recorded, noisy = source.heard
+    for kept, given in zip(recorded, parts, strict=True):
+        np.testing.assert_array_equal(kept, given)
+    before, _, after = noisy
+    assert len(before) == len(after) == Recorder.context
+    assert np.corrcoef(before[-500:], parts[0])[0, 1] > 0.8
+    assert rms(after) > 0.1, "noise, where nothing was recorded"
 
 
 def test_the_same_seed_chooses_the_same_surroundings():
