@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fewshot.audio import SAMPLE_RATE
 from fewshot.errors import one_line
 from fewshot.outputs import write_whole
 
@@ -35,10 +36,11 @@ FONTS = (
     *("Noto Sans Devanagari", "Arial Unicode MS", "Microsoft YaHei", "Yu Gothic", "PingFang SC"),
 )
 
-SAMPLE_RATE = 16000
 HOP, WINDOW, N_MELS = 256, 1024, 64
 RANGE_DB = 60.0
 TICKS_KHZ = (0.5, 1, 2, 4)
+LONGEST_IN_S = 600.0
+"""What is longer has times in hours, minutes and seconds."""
 TICKS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 
 
@@ -153,13 +155,13 @@ def save(figure: "Figure", path: str | os.PathLike, *, force: bool = False) -> N
     for text in figure.findobj(Text):
         text.set_parse_math(False)
         text.set_family(families)
-        text.set_text(one_line_each(text.get_text()))
+        text.set_text(_printable(text.get_text()))
     with write_whole(path, force=force) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph .* missing from", UserWarning)
         figure.savefig(temporary, format="png", facecolor="white")
 
 
-def one_line_each(text: str) -> str:
+def _printable(text: str) -> str:
     """Text whose lines hold no characters that cannot be drawn."""
     return "\n".join(map(one_line, text.split("\n")))
 
@@ -264,44 +266,48 @@ def draw_lanes(axes: "Axes", lanes: Mapping[str, Sequence[Bar]]) -> None:
     lanes : mapping of str to sequence of Bar
         From the upper one to the lower one.
     """
-    onset_s, offset_s = axes.get_xlim()
+    first_s, last_s = axes.get_xlim()
     width_points = 72 * axes.figure.get_figwidth() * axes.get_position().width
-    letter_s = LETTER * FONT_POINTS * (offset_s - onset_s) / width_points
+    letter_s = LETTER * FONT_POINTS * (last_s - first_s) / width_points
     for i, bars in enumerate(lanes.values()):
-        free_s = onset_s
-        for bar in sorted(bars, key=lambda bar: bar.onset_s):
-            if bar.offset_s <= onset_s or bar.onset_s >= offset_s:
+        shown = sorted(_within(bars, first_s, last_s), key=lambda bar: bar.onset_s)
+        _draw_bars(axes, shown, i + 0.55)
+        free_s = first_s
+        for bar in shown:
+            left = max(bar.onset_s, first_s)
+            if bar.faint or left < free_s:
                 continue
-            left, right = max(bar.onset_s, onset_s), min(bar.offset_s, offset_s)
-            outline = {"facecolor": "none", "edgecolor": bar.colour, "alpha": 0.5}
-            filled = {"facecolor": bar.colour, "edgecolor": bar.colour}
-            axes.broken_barh(
-                [(left, right - left)], (i + 0.55, 0.35), **(outline if bar.faint else filled)
-            )
-            end_s = left + (len(bar.label) + 1) * letter_s
-            if not bar.faint and left >= free_s:
-                at_end = end_s > offset_s
-                axes.text(
-                    right if at_end else left,
-                    i + 0.5,
-                    bar.label,
-                    color=INK,
-                    size=FONT_POINTS,
-                    ha="right" if at_end else "left",
-                    va="bottom",
-                )
-                free_s = end_s
-    axes.set_xlim(onset_s, offset_s)
+            free_s = left + (len(bar.label) + 1) * letter_s
+            # The last label ends where its bar does, not beyond the picture.
+            at, side = (left, "left") if free_s <= last_s else (min(bar.offset_s, last_s), "right")
+            axes.text(at, i + 0.5, bar.label, color=INK, size=FONT_POINTS, ha=side, va="bottom")
+    axes.set_xlim(first_s, last_s)
     axes.set_ylim(len(lanes), 0)
     axes.set_yticks([i + 0.7 for i in range(len(lanes))], list(lanes))
     axes.tick_params(axis="y", length=0)
 
 
+def _draw_bars(axes: "Axes", bars: Sequence[Bar], top: float) -> None:
+    from matplotlib.colors import to_rgba
+
+    first_s, last_s = axes.get_xlim()
+    spans = [(max(bar.onset_s, first_s), min(bar.offset_s, last_s)) for bar in bars]
+    axes.broken_barh(
+        [(left, right - left) for left, right in spans],
+        (top, 0.35),
+        facecolors=[to_rgba(bar.colour, 0.0 if bar.faint else 1.0) for bar in bars],
+        edgecolors=[to_rgba(bar.colour, 0.5 if bar.faint else 1.0) for bar in bars],
+    )
+
+
+def _within(bars: Sequence[Bar], first_s: float, last_s: float) -> list[Bar]:
+    return [bar for bar in bars if bar.onset_s < last_s and bar.offset_s > first_s]
+
+
 def shade(axes: "Axes", bars: Sequence[Bar]) -> None:
     """Tint the time of the bars that are not faint, within the limits of an Axes."""
-    first_s, last_s = axes.get_xlim()
-    for bar in bars:
-        if not bar.faint and bar.onset_s < last_s and bar.offset_s > first_s:
+    for bar in _within(bars, *axes.get_xlim()):
+        if not bar.faint:
             axes.axvspan(bar.onset_s, bar.offset_s, color=bar.colour, alpha=0.15, linewidth=0)
 
 
@@ -344,7 +350,7 @@ def name_time_axis(axes: "Axes", duration_s: float) -> None:
 
     In seconds; as h:mm:ss, with ticks at round times, in what is longer than ten minutes.
     """
-    if duration_s <= 600:
+    if duration_s <= LONGEST_IN_S:
         axes.set_xlabel("time (s)")
         return
     from matplotlib.ticker import MultipleLocator

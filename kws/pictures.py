@@ -39,8 +39,8 @@ def recording_figure(
     """Draw a recording's spectrogram, the keywords' score curves and the events.
 
     Up to five minutes are drawn in equal rows of 30 s at most. Of a longer recording the ten rows
-    are drawn that matter most, below an overview: those of true events that were not found, then
-    those of the events with the highest scores.
+    are drawn that matter most, below an overview without spectrogram: those of true events that
+    were not found, then those of the events with the highest scores.
 
     Parameters
     ----------
@@ -67,25 +67,28 @@ def recording_figure(
     """
     duration_s = audio.info(path).duration_s
     n_rows = max(1, math.ceil(duration_s / ROW_S))
-    chosen = _chosen_rows(n_rows, duration_s, events, reference or ())
+    sure = [event for event in events if event.score >= thresholds[event.label]]
+    chosen = _chosen_rows(n_rows, duration_s, sure, reference or ())
     whole = len(chosen) == n_rows
     labels = sorted({*curves[0], *(event.label for event in [*events, *(reference or ())])})
     styles = plot.line_styles(labels)
     lanes = {"found": _bars(events, styles, thresholds)}
+    brief = {"found": _bars(sure, styles, thresholds)}
     if reference is not None:
-        lanes["true"] = _bars(reference, styles, {})
+        lanes["true"] = brief["true"] = _bars(reference, styles, {})
 
     head = HEAD + plot.legend_height([*curves[0], "threshold"], WIDTH)
     heights = [SPECTROGRAM, CURVES, LANE * len(lanes)]
     overview = 0.0 if whole else sum(heights[1:]) + FOOT
     figure = plot.new_figure(WIDTH, head + overview + len(chosen) * (sum(heights) + FOOT))
-    title = f"{Path(path).name}   {plot.clock(duration_s)}"
+    length = plot.clock(duration_s) if duration_s > plot.LONGEST_IN_S else f"{duration_s:.1f} s"
+    title = f"{Path(path).name}   {length}"
     if not whole:
         title += f"   (overview, and {len(chosen)} of {n_rows} half minutes)"
     plot.title(figure, title)
     if not whole:
         axes = plot.stacked_axes(figure, head, heights[1:])
-        _draw_scores(axes, (0.0, duration_s), duration_s, curves, thresholds, styles, lanes)
+        _draw_scores(axes, (0.0, duration_s), duration_s, curves, thresholds, styles, brief)
     rows = [(i * duration_s / n_rows, (i + 1) * duration_s / n_rows) for i in chosen]
     levels = [plot.spectrogram(audio.read_clip(path, *row)[0]) for row in rows]
     top_db = max((part.max() for part in levels), default=0.0)
@@ -288,8 +291,9 @@ def false_alarm_figure(
         axes.plot(shown, misses, label=label, drawstyle="steps-post", **style)
         highest = max(highest, shown[-1])
     axes.set_xscale("log")
-    powers = range(math.ceil(math.log10(1 / hours) - 1e-9), math.ceil(math.log10(highest)) + 1)
-    axes.set_xticks([lowest, *(10.0**p for p in powers)], ["0", *(f"{10.0**p:g}" for p in powers)])
+    powers = range(math.ceil(math.log10(2 * lowest) - 1e-9), math.floor(math.log10(highest)) + 1)
+    ticks = [10.0**power for power in powers] or [highest]
+    axes.set_xticks([lowest, *ticks], ["0", *(f"{tick:.3g}" for tick in ticks)])
     axes.xaxis.set_minor_formatter("")
     axes.set(xlim=(0.85 * lowest, 1.1 * highest), ylim=(-2, 103))
     axes.set(xlabel="false alarms per hour", ylabel="missed (%)")

@@ -280,6 +280,8 @@ def _extras(args: argparse.Namespace, recordings: Sequence[str]) -> Extras:
         for folder, suffix in ((args.scores, ".npz"), (args.plot, ".png"))
     )
     truth = {} if args.reference is None else _truth(args.reference, recordings)
+    if truth and not any(truth.values()):
+        args.console.warning(f"{args.reference}: has no event in these recordings")
     return Extras(curves, pictures, truth)
 
 

@@ -87,11 +87,11 @@ def test_bars_are_labelled_where_there_is_room():
     axes = lanes(bars)
     assert [text.get_text() for text in axes.texts] == ["lamp", "telephone"]
     assert axes.texts[1].get_horizontalalignment() == "right"
-    spans = [collection.get_paths()[0].get_extents().intervalx for collection in axes.collections]
+    (shown,) = axes.collections
+    spans = [path.get_extents().intervalx for path in shown.get_paths()]
     np.testing.assert_allclose(spans, [(2, 2.5), (2.6, 3), (9, 9.5), (29.5, 30)])
-    filled = [len(collection.get_facecolor()) for collection in axes.collections]
-    assert filled == [1, 1, 0, 1]
-    assert to_hex(axes.collections[0].get_facecolor()[0]) == "#0072b2"
+    assert [colour[3] for colour in shown.get_facecolor()] == [1, 1, 0, 1]
+    assert [to_hex(colour) for colour in shown.get_edgecolor()[:2]] == ["#0072b2", "#d55e00"]
     assert axes.get_xlim() == (0, 30)
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["found"]
     assert lanes([]).texts[:] == []

@@ -175,6 +175,15 @@ def test_pictures_of_what_was_asked_for(detect, words, tmp_path, monkeypatch):
     assert set(calls[3][2].values()) == {-0.5}
 
 
+def test_a_reference_of_other_recordings_is_said_to_be(detect, tmp_path, capsys):
+    (tmp_path / "truth.csv").write_text(
+        "file,event_label,event_onset,event_offset\nrecordings/deep/b.flac,up,0.6,1.0\n"
+    )
+    options = ("--plot", "p", "--reference", "truth.csv")
+    assert detect("recordings/c.wav", *options) == 0
+    assert "warning: truth.csv: has no event in these recordings" in capsys.readouterr().err
+
+
 def test_pictures_of_odd_names_and_lengths(detect, words, tmp_path):
     shutil.copy(words.recording, tmp_path / "recordings" / "録音 $1.wav")
     sf.write(tmp_path / "recordings" / "short.wav", np.full(3, 0.1), 16000)
