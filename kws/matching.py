@@ -89,7 +89,8 @@ class Matching:
     def __init__(
         self, reference: Sequence[Event], collar_s: float, percentage_of_length: float
     ) -> None:
-        self._reference = sorted(reference, key=lambda event: event.onset_s)
+        self._places = sorted(range(len(reference)), key=lambda i: reference[i].onset_s)
+        self._reference = [reference[i] for i in self._places]
         self._onsets = [event.onset_s for event in self._reference]
         self._collar_s, self._percentage = collar_s, percentage_of_length
         self._near: list[list[int]] = []
@@ -130,6 +131,11 @@ class Matching:
         # No free event can be reached from these, and no later path can change that.
         self._exhausted |= reached.keys()
         return False
+
+    def pairs(self) -> Iterator[tuple[int, int]]:
+        """Events of the reference with their candidates, counted as they were given and added."""
+        owners = zip(self._places, self._owner, strict=True)
+        return ((i, owner) for i, owner in owners if owner is not None)
 
     def _augment(self, free: int, reached: Mapping[int, int]) -> None:
         i: int | None = free

@@ -1,8 +1,10 @@
 """kws-detect: recordings in, events out."""
 
 import argparse
+import posixpath
 import sys
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -35,10 +37,13 @@ from fewshot.events import (
     file_stems,
     format_of,
     jsonl_line,
+    read_events,
     sort_events,
     to_textgrid,
     write_events,
 )
+from fewshot.tables import nearest_root
+from kws.evaluation import join_files
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,6 +61,7 @@ examples:
   kws-detect keywords.kws a.wav -o a.TextGrid                 for Praat; a.txt: for Audacity
   kws-detect keywords.kws recordings --output-format all -o results
   kws-detect keywords.kws recordings --candidates -o candidates.csv    for kws-evaluate --tune
+  kws-detect keywords.kws recordings --plot pictures --reference truth.csv
   arecord -q -r 16000 -f S16_LE -c 1 -t raw | kws-detect keywords.kws - --output-format jsonl
 
 Formats: csv (filename,event_onset,event_offset,event_label,score; seconds), jsonl (the same, one
@@ -65,6 +71,11 @@ Praat). With -o FOLDER the first three are FOLDER/events.csv and so on; "all" wr
 - reads WAV or raw 16-bit little-endian mono and prints each event as soon as no later sound can
 change it; csv or jsonl. A file is divided by its maximum, a stream by the largest value so far
 (which fades by half in a minute), so that the scores of both differ a little.
+
+--plot draws each recording's spectrogram, the score of every keyword (of a word that ends there),
+thresholds and events; of recordings longer than five minutes an overview and the ten half minutes
+with the missed true events and the highest scores. With --candidates, outlines are events below the
+model's threshold.
 
 Scores are deviations above what ordinary speech reaches; higher is surer. With models of the
 encoder "scratch" they are negative distances, between -2 and 0.
@@ -79,6 +90,19 @@ class Target:
     path: Path
     format: str
     recordings: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What there is to write beside the events, and the true events to draw, by recording."""
+
+    curves: Mapping[str, Path]
+    pictures: Mapping[str, Path]
+    truth: Mapping[str, list[Event]]
+
+    def paths(self) -> list[Path]:
+        """All files that will be written."""
+        return [*self.curves.values(), *self.pictures.values()]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -134,6 +158,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="write the score curves, one .npz per recording: keywords, times_s, scores",
     )
     parser.add_argument(
+        "--plot",
+        type=Path,
+        metavar="DIR",
+        help="draw spectrogram, score curves and events, one .png per recording",
+    )
+    parser.add_argument(
+        "--reference",
+        type=Path,
+        metavar="TRUTH.csv",
+        help="with --plot, draw these true events as well; any table that kws-evaluate reads",
+    )
+    parser.add_argument(
         "--rate",
         type=positive_int,
         default=16000,
@@ -152,8 +188,8 @@ def _detect(args: argparse.Namespace) -> int:
     if not durations:
         return problems.status(0)
     format, targets = _plan(args.output, args.output_format, list(durations))
-    curves = _curves(args.scores, list(durations))
-    for path in [*(target.path for target in targets), *curves.values()]:
+    extras = _extras(args, list(durations))
+    for path in [*(target.path for target in targets), *extras.paths()]:
         # A folder that is not there yet can be made where a file could.
         new = path != args.output and not path.parent.exists()
         check_writable(path.parent if new else path, args.force)
@@ -161,19 +197,13 @@ def _detect(args: argparse.Namespace) -> int:
     use_threads(args.threads)
     from kws.model import KeywordModel
 
-    search = _Search(KeywordModel.load(args.model), args, curves)
+    search = _Search(KeywordModel.load(args.model), args, extras)
     live = STDIN in durations and format in LIVE_FORMATS and not targets and not args.top
     if STDIN in durations:
         events, durations[STDIN] = search.stream(format if live else None)
         found = {STDIN: events}
     else:
         found = search.files(durations, problems)
-    if args.top:
-        # Sorting keeps the order of time among equal scores.
-        found = {
-            name: sorted(events, key=lambda event: -event.score)[: args.top]
-            for name, events in found.items()
-        }
     if found and not live:
         _write(format, targets, found, durations, args.force)
     count = sum(map(len, found.values()))
@@ -240,22 +270,44 @@ def _plan(
     return format, targets
 
 
-def _curves(folder: Path | None, recordings: Sequence[str]) -> dict[str, Path]:
-    """File of each recording's score curves."""
-    if folder is None:
-        return {}
+def _extras(args: argparse.Namespace, recordings: Sequence[str]) -> Extras:
+    if args.reference is not None and args.plot is None:
+        raise InputError("--reference is drawn into pictures; give --plot as well")
+    if args.plot is not None and STDIN in recordings:
+        raise InputError("--plot reads the sound once more; give it files, not standard input")
+    curves, pictures = (
+        {} if folder is None else _files_in(folder, recordings, suffix)
+        for folder, suffix in ((args.scores, ".npz"), (args.plot, ".png"))
+    )
+    truth = {} if args.reference is None else _truth(args.reference, recordings)
+    if truth and not any(truth.values()):
+        args.console.warning(f"{args.reference}: has no event in these recordings")
+    return Extras(curves, pictures, truth)
+
+
+def _files_in(folder: Path, recordings: Sequence[str], suffix: str) -> dict[str, Path]:
+    """A file for each recording."""
     stems = zip(recordings, file_stems(recordings), strict=True)
-    return {name: folder / f"{stem}.npz" for name, stem in stems}
+    return {name: folder / f"{stem}{suffix}" for name, stem in stems}
+
+
+def _truth(table: Path, recordings: Sequence[str]) -> dict[str, list[Event]]:
+    """True events of each recording, also of those that have none."""
+    groups = defaultdict(list)
+    for event in read_events(table):
+        groups[posixpath.normpath(event.filename)].append(event)
+    joined = join_files(sorted(groups), recordings, nearest_root(table, groups))
+    return {name: groups.get(joined[name], []) for name in recordings}
 
 
 class _Search:
     """A model that looks into recordings as the command line asks for."""
 
-    def __init__(
-        self, model: "KeywordModel", args: argparse.Namespace, curves: Mapping[str, Path]
-    ) -> None:
-        self.model, self.args, self.curves = model, args, curves
+    def __init__(self, model: "KeywordModel", args: argparse.Namespace, extras: Extras) -> None:
+        self.model, self.args, self.extras = model, args, extras
         self.stop = threading.Event()
+        # Matplotlib is not made for threads.
+        self.drawing = threading.Lock()
         # An unknown keyword or a missing device is refused here, before any work.
         self.detector(parallel=True)
 
@@ -265,7 +317,7 @@ class _Search:
             threshold=self.args.threshold,
             keywords=self.args.keyword,
             candidates=self.args.candidates,
-            keep_scores=bool(self.curves),
+            keep_scores=bool(self.extras.paths()),
             device=self.args.device,
             parallel=parallel,
         )
@@ -322,8 +374,16 @@ class _Search:
 
         detector = self.detector(parallel=parallel)
         events = self.model.detect(Path(name), detector=detector, progress=advance)
+        events = self._best([replace(event, filename=name) for event in events])
         self._write_curves(name, detector)
-        return [replace(event, filename=name) for event in events]
+        self._draw(name, detector, events)
+        return events
+
+    def _best(self, events: list[Event]) -> list[Event]:
+        if not self.args.top:
+            return events
+        # Sorting keeps the order of time among equal scores.
+        return sorted(events, key=lambda event: -event.score)[: self.args.top]
 
     def stream(self, live: str | None) -> tuple[list[Event], float]:
         """Events of standard input and its seconds; printed as they come in the format `live`."""
@@ -351,27 +411,46 @@ class _Search:
         take(level.push(rest))
         take(level.finish(), last=True)
         self._write_curves(STDIN, detector)
-        return found, (n_samples + len(rest)) / SAMPLE_RATE
+        return self._best(found), (n_samples + len(rest)) / SAMPLE_RATE
 
     def _live_line(self, event: Event, format: str) -> str:
         if format == "csv":
             return csv_line(event)
-        threshold = self.model.thresholds.get(event.label, self.model.threshold)
-        if self.args.candidates or self.args.threshold is not None:
-            threshold = self.args.threshold
+        threshold = None if self.args.candidates else self._threshold(event.label)
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         return jsonl_line(event, threshold=threshold, time=now)
 
+    def _threshold(self, keyword: str) -> float:
+        if self.args.threshold is not None:
+            return self.args.threshold
+        return self.model.thresholds.get(keyword, self.model.threshold)
+
     def _write_curves(self, name: str, detector: "Detector") -> None:
-        if name not in self.curves:
+        if name not in self.extras.curves:
             return
         import numpy as np
 
         keywords, times_s, scores = detector.scores()
-        path = self.curves[name]
+        path = self.extras.curves[name]
         path.parent.mkdir(exist_ok=True)
         with write_whole(path, force=self.args.force) as temporary:
             np.savez(temporary, keywords=np.array(keywords), times_s=times_s, scores=scores)
+
+    def _draw(self, name: str, detector: "Detector", events: Sequence[Event]) -> None:
+        if name not in self.extras.pictures:
+            return
+        from fewshot.plot import save
+        from kws.pictures import recording_figure
+
+        thresholds = {keyword: self._threshold(keyword) for keyword in detector.keywords}
+        truth, path = self.extras.truth.get(name), self.extras.pictures[name]
+        path.parent.mkdir(exist_ok=True)
+        with self.drawing:
+            save(
+                recording_figure(name, detector.scores(), thresholds, events, truth),
+                path,
+                force=self.args.force,
+            )
 
 
 def _write(

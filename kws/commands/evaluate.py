@@ -23,6 +23,7 @@ from fewshot.console import (
 from fewshot.errors import InputError, one_line
 from fewshot.events import Event, read_events
 from fewshot.tables import nearest_root, number, read_table
+from kws.errors import RIGHT, Outcome, error_fields, outcomes, to_csv
 from kws.evaluation import (
     Counts,
     Evaluation,
@@ -55,13 +56,21 @@ examples:
   kws-evaluate truth.csv events.csv --recordings recordings.csv
   kws-detect keywords.kws recordings --candidates -o candidates.csv
   kws-evaluate truth.csv candidates.csv --tune
+  kws-evaluate truth.csv candidates.csv --tune --recordings recordings.csv --plot pictures
+  kws-evaluate truth.csv events.csv --errors errors.csv
+
+--plot writes precision-recall.png (and F over the threshold), false-alarms.png (missed events over
+false alarms per hour; needs --recordings with durations) and confusion.png. Curves reach down to
+the lowest score in EVENTS. --errors names the events that were missed, confused (found where
+another keyword is), invented (found where nothing is) or moved (borders too far off).
 
 Exit status: 0 done, 2 unusable input.
 """
 
 COUNTS = ("n_ref", "n_sys", "n_tp", "n_fp", "n_fn")
 FIGURES = ("f_score", "precision", "recall", "error_rate", "false_alarms_per_hour")
-NAMED_AT_MOST = 3
+NAMED_AT_MOST, SHOWN_AT_MOST = 3, 20
+CURVES, ALARMS, CONFUSION = "precision-recall.png", "false-alarms.png", "confusion.png"
 
 
 @dataclass(frozen=True)
@@ -110,6 +119,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "-o", "--output", type=Path, metavar="REPORT.csv", help="write the table as CSV as well"
     )
+    parser.add_argument(
+        "--plot", type=Path, metavar="DIR", help="draw curves and confusion, as .png files"
+    )
+    parser.add_argument(
+        "--errors",
+        type=Path,
+        metavar="ERRORS.csv",
+        help="write a table of what went wrong, worst first (--verbose shows it)",
+    )
     add_force(parser)
     return run(_evaluate, parser, argv)
 
@@ -125,8 +143,8 @@ def _share(text: str) -> float:
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    if args.output is not None:
-        check_writable(args.output, args.force)
+    for path in _outputs(args):
+        check_writable(path, args.force)
     inputs = _read(args)
     tolerance = {"collar_s": args.collar, "percentage_of_length": args.percentage_of_length}
     events, tuned = inputs.events, None
@@ -145,9 +163,13 @@ def _evaluate(args: argparse.Namespace) -> None:
             args.console.warning("no event matches the reference at any threshold")
         events = [event for event in events if event.score >= tuned[0].threshold]
     result = evaluate(inputs.reference, events, inputs.recordings, **tolerance)
+    found = outcomes(inputs.reference, events, **tolerance)
     if args.output is not None:
-        with write_whole(args.output, force=args.force) as temporary:
-            temporary.write_text(_report(result), "utf-8", "backslashreplace", newline="\n")
+        _write(args.output, _report(result), args.force)
+    if args.errors is not None:
+        _write(args.errors, to_csv(found), args.force)
+    if args.plot is not None:
+        _draw(args, inputs, found, result.duration_s, tolerance)
     if args.json:
         print(json.dumps(_object(args, result, tuned), indent=2))
         return
@@ -156,12 +178,23 @@ def _evaluate(args: argparse.Namespace) -> None:
         args.console.info(
             "FA/h (false alarms per hour) needs --recordings LIST.csv (file,duration)"
         )
+    if args.verbose:
+        print("\n".join(["", *_error_lines(found)]))
     if tuned:
         scores = [event.score for event in inputs.events]
         print("\n".join(["", *_tuned_lines(*tuned, scores, verbose=args.verbose)]))
         args.console.info(
             "The threshold was chosen on these recordings; see how well it does on others."
         )
+
+
+def _outputs(args: argparse.Namespace) -> list[Path]:
+    outputs = [path for path in (args.output, args.errors) if path is not None]
+    if args.plot is not None and args.plot.exists():
+        outputs += [args.plot / name for name in (CURVES, ALARMS, CONFUSION)]
+    elif args.plot is not None:
+        outputs.append(args.plot)
+    return outputs
 
 
 # --- inputs -----------------------------------------------------------------------------------
@@ -225,6 +258,37 @@ def _tell_strange(console: Console, files: Sequence[str], *, listed: bool) -> No
     named = ", ".join(files[:NAMED_AT_MOST]) + (", ..." if len(files) > NAMED_AT_MOST else "")
     recordings = _some(len(files), "recording")
     console.warning(f"events of {recordings} that {lacking} lacks are {so}: {named}")
+
+
+# --- pictures ---------------------------------------------------------------------------------
+
+
+def _draw(
+    args: argparse.Namespace,
+    inputs: Inputs,
+    found: Sequence[Outcome],
+    duration_s: float | None,
+    tolerance: Mapping[str, float],
+) -> None:
+    from fewshot.plot import save
+    from kws.pictures import confusion_figure, false_alarm_figure, threshold_figure
+
+    args.plot.mkdir(exist_ok=True)
+    save(confusion_figure(found), args.plot / CONFUSION, force=args.force)
+    truth, events = inputs.reference, inputs.events
+    if not events or any(event.score is None for event in events):
+        args.console.info(f"{CONFUSION} only: curves need scores; see kws-detect --candidates")
+        return
+    figure = threshold_figure(truth, events, **tolerance)
+    save(figure, args.plot / CURVES, force=args.force)
+    if duration_s is None:
+        args.console.info(f"no {ALARMS}: it needs --recordings LIST.csv (file,duration)")
+    else:
+        figure = false_alarm_figure(truth, events, duration_s, **tolerance)
+        save(figure, args.plot / ALARMS, force=args.force)
+    if not args.tune:
+        what = "the curves end at the lowest score in EVENTS"
+        args.console.info(f"{what}; for whole ones use kws-detect --candidates, and --tune here")
 
 
 # --- results ----------------------------------------------------------------------------------
@@ -304,6 +368,20 @@ def _brief(threshold: float, scores: Iterable[float]) -> str:
     return next(text for text in texts if abs(float(text) - threshold) <= room)
 
 
+def _error_lines(found: Sequence[Outcome]) -> list[str]:
+    errors = [outcome for outcome in found if outcome.kind != RIGHT]
+    rows = [("error", "recording", "found", "from", "to", "true", "from", "to", "score")]
+    for outcome in errors[:SHOWN_AT_MOST]:
+        kind, name, onset, offset, label, *true, score = error_fields(outcome)
+        found_there = (one_line(label) or "-", onset, offset)
+        truth = (one_line(true[2]) or "-", *true[:2])
+        score = f"{float(score):.3g}" if score else ""
+        rows.append((kind, one_line(name), *found_there, *truth, score))
+    more = len(errors) - SHOWN_AT_MOST
+    rest = [f"... and {more} more (--errors ERRORS.csv)"] if more > 0 else []
+    return [*_aligned(rows), *rest] if errors else ["no errors"]
+
+
 def _figures(scores: Scores) -> dict[str, float | int | None]:
     return {name: getattr(scores, name) for name in (*COUNTS, *FIGURES)}
 
@@ -330,6 +408,11 @@ def _object(
             "per_keyword": {"thresholds": dict(tuned[1].thresholds), **counted(tuned[1])},
         },
     }
+
+
+def _write(path: Path, text: str, force: bool) -> None:
+    with write_whole(path, force=force) as temporary:
+        temporary.write_text(text, "utf-8", "backslashreplace", newline="\n")
 
 
 def _report(result: Evaluation) -> str:

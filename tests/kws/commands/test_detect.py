@@ -8,8 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import soundfile as sf
+from matplotlib.image import imread
 
 from fewshot.events import FORMATS, csv_line, read_events
+from fewshot.plot import new_figure
 from kws.commands.detect import main
 from kws.model import KeywordModel
 
@@ -127,6 +129,70 @@ def test_score_curves(detect, words, tmp_path):
         np.testing.assert_array_equal(curves["scores"], scores)
 
 
+def drawn(path):
+    """Height and width of a picture."""
+    return imread(path).shape[:2]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_pictures(detect, words, tmp_path, threads):
+    options = ("--candidates", "--threads", threads, "-o", "e.csv")
+    assert detect("recordings", *options) == 0
+    without = (tmp_path / "e.csv").read_text()
+    assert detect("recordings", *options, "--force", "--plot", "pictures", "-q") == 0
+    assert (tmp_path / "e.csv").read_text() == without
+    pictures = tmp_path / "pictures"
+    assert sorted(path.name for path in pictures.iterdir()) == ["a.png", "b.png", "c.png"]
+    assert drawn(pictures / "a.png") == drawn(pictures / "c.png")
+    assert not list((tmp_path).glob("*.npz"))
+
+
+def test_pictures_of_what_was_asked_for(detect, words, tmp_path, monkeypatch):
+    """The threshold, the best events and the truth under another path reach the picture."""
+    calls = []
+
+    def figure(path, curves, thresholds, events, truth):
+        calls.append((path, curves[0], thresholds, events, truth))
+        return new_figure(1, 1)
+
+    monkeypatch.setattr("kws.pictures.recording_figure", figure)
+    (tmp_path / "truth.csv").write_text(
+        "file,event_label,event_onset,event_offset\nelsewhere\\a.wav,up,0.6,1.0\n"
+    )
+    options = ("--plot", "p", "--reference", "truth.csv", "--threads", 1)
+    assert detect("recordings/a.wav", "recordings/c.wav", *options) == 0
+    truth = read_events("truth.csv")
+    name, keywords, thresholds, events, true = calls[0]
+    assert (name, keywords) == ("recordings/a.wav", ["down", "up"])
+    assert thresholds == {"down": -0.2, "up": -0.2}
+    assert [csv_line(e) for e in events] == [csv_line(e) for e in words.model.detect(name)]
+    assert true == truth and calls[1][4] == []
+    options = ("--candidates", "--top", 1, "--keyword", "up", "--plot", "q")
+    assert detect("recordings/a.wav", *options) == 0
+    _, keywords, thresholds, events, true = calls[2]
+    assert (keywords, thresholds, len(events), true) == (["up"], {"up": -0.2}, 1, None)
+    assert detect("recordings/a.wav", "--threshold", -0.5, "--plot", "r") == 0
+    assert set(calls[3][2].values()) == {-0.5}
+
+
+def test_a_reference_of_other_recordings_is_said_to_be(detect, tmp_path, capsys):
+    (tmp_path / "truth.csv").write_text(
+        "file,event_label,event_onset,event_offset\nrecordings/deep/b.flac,up,0.6,1.0\n"
+    )
+    options = ("--plot", "p", "--reference", "truth.csv")
+    assert detect("recordings/c.wav", *options) == 0
+    assert "warning: truth.csv: has no event in these recordings" in capsys.readouterr().err
+
+
+def test_pictures_of_odd_names_and_lengths(detect, words, tmp_path):
+    shutil.copy(words.recording, tmp_path / "recordings" / "録音 $1.wav")
+    sf.write(tmp_path / "recordings" / "short.wav", np.full(3, 0.1), 16000)
+    assert detect("recordings", "--plot", "new", "--scores", "new") == 0
+    assert {"録音 $1.png", "short.png", "short.npz"} <= {
+        p.name for p in (tmp_path / "new").iterdir()
+    }
+
+
 def test_one_bad_recording_among_good_ones(detect, tmp_path, capsys):
     (tmp_path / "recordings" / "text.wav").write_text("not audio")
     samples = np.zeros(32000)
@@ -160,6 +226,11 @@ UNUSABLE = {
     "audacity writes one file per recording": ("recordings", "-o", "new.txt"),
     "all writes several files": ("recordings/a.wav", "--output-format", "all"),
     "old/a.npz: exists": ("recordings", "--scores", "old"),
+    "old/b.png: exists": ("recordings", "--plot", "old"),
+    "no such folder: ": ("recordings", "--plot", "nowhere/deep/er"),
+    "e.csv/a.png: ": ("recordings", "--plot", "e.csv"),
+    "give --plot as well": ("recordings", "--reference", "e.csv"),
+    "x.csv: No such file": ("recordings", "--plot", "p", "--reference", "x.csv"),
     "'left' is not in the model": ("recordings", "--keyword", "left"),
     "- stands alone": ("recordings", "-"),
     "standard input is the keyboard": ("-",),
@@ -174,6 +245,7 @@ def test_what_cannot_be_used_is_one_line(detect, tmp_path, capsys, monkeypatch, 
     (tmp_path / "e.csv").write_text("mine")
     (tmp_path / "old").mkdir()
     (tmp_path / "old" / "a.npz").touch()
+    (tmp_path / "old" / "b.png").touch()
     try:
         status = detect(*UNUSABLE[message])
     except SystemExit as stopped:
@@ -240,6 +312,14 @@ def test_a_stream_into_files(detect, pipe, words, tmp_path, capsys):
     assert len(read_events("e.TextGrid")) == 1
     assert "xmax = 4\n" in (tmp_path / "e.TextGrid").read_text()
     assert (tmp_path / "-.npz").exists()
+
+
+def test_a_stream_cannot_be_drawn(detect, pipe, words, tmp_path, capsys):
+    pipe(pcm(words))
+    assert detect("-", "--plot", "p") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("kws-detect: --plot ") and line.endswith("not standard input")
+    assert not (tmp_path / "p").exists()
 
 
 def test_a_stream_at_another_rate(detect, pipe, words, capsys):

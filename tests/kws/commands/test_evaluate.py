@@ -165,6 +165,81 @@ def test_report(task, capsys):
     assert run(capsys, *LISTED, "-o", "report.csv", "--force")[0] == 0
 
 
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_pictures(task, capsys):
+    plain = run(capsys, *LISTED, "--tune")
+    status, out, err = run(capsys, *LISTED, "--tune", "--plot", "pictures")
+    assert (status, out, err) == plain
+    every = ["confusion.png", "false-alarms.png", "precision-recall.png"]
+    assert names(task / "pictures") == every
+    status, out, err = run(capsys, *LISTED, "--plot", "pictures")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "pictures/precision-recall.png: exists; use --force" in err
+    status, out, err = run(capsys, *LISTED, "--plot", "pictures", "--force")
+    assert status == 0
+    assert "the curves end at the lowest score" in err and "--candidates" in err
+
+
+def test_pictures_of_what_there_is(task, capsys):
+    _, _, err = run(capsys, *CALL, "--tune", "--plot", "untimed")
+    assert "no false-alarms.png: it needs --recordings" in err
+    assert names(task / "untimed") == ["confusion.png", "precision-recall.png"]
+    write_events([Event("task/audio/a.wav", 1.0, 1.5, "lamp")], task / "bare.csv")
+    write_events([], task / "none.csv")
+    for events in ("bare", "none"):
+        status, out, err = run(capsys, CALL[0], f"{events}.csv", "--plot", events)
+        assert status == 0
+        assert "confusion.png only: curves need scores; see kws-detect --candidates\n" in err
+        assert names(task / events) == ["confusion.png"]
+    _, out, _ = run(capsys, *CALL, "--json", "--plot", "quiet", "--quiet")
+    assert json.loads(out)["overall"]["n_tp"] == 2
+
+
+def test_pictures_that_cannot_be_written(task, capsys):
+    (task / "file").touch()
+    for folder in ("file", "nowhere/deep"):
+        status, out, err = run(capsys, *LISTED, "--plot", folder)
+        assert (status, out, err.count("\n")) == (2, "", 1)
+    assert not (task / "nowhere").exists()
+
+
+def test_errors(task, capsys):
+    status, out, _ = run(capsys, *LISTED, "--errors", "errors.csv")
+    assert status == 0 and "invented" not in out
+    with open(task / "errors.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["error"], row["filename"], row["score"]) for row in rows] == [
+        ("missed", "audio/a.wav", ""),
+        ("invented", "audio/b.wav", "-0.4"),
+        ("invented", "audio/c.wav", "-0.5"),
+    ]
+    assert (rows[0]["true_label"], rows[0]["true_onset"]) == ("door", "4.000")
+    _, shown, _ = run(capsys, *LISTED, "--verbose")
+    assert [line.split() for line in shown.splitlines() if "audio/" in line] == [
+        ["missed", "audio/a.wav", "-", "door", "4.000", "4.500"],
+        ["invented", "audio/b.wav", "lamp", "7.000", "7.500", "-", "-0.4"],
+        ["invented", "audio/c.wav", "電灯", "1.000", "1.500", "-", "-0.5"],
+    ]
+    status, out, err = run(capsys, *LISTED, "--errors", "errors.csv")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    # At the best threshold the inventions are gone.
+    run(capsys, *LISTED, "--tune", "--errors", "errors.csv", "--force")
+    assert (task / "errors.csv").read_text().count("invented") == 0
+
+
+def test_many_errors_are_cut_short_on_the_terminal(task, capsys):
+    write_events([Event("task/audio/a.wav", i, i + 0.5, "x", i) for i in range(30)], task / "x.csv")
+    _, out, _ = run(capsys, CALL[0], "x.csv", "-v")
+    assert sum("audio/" in line for line in out.splitlines()) == 20
+    assert "... and 11 more (--errors ERRORS.csv)" in out
+    write_events([], task / "nothing.csv")
+    (task / "empty.csv").write_text(TRUTH)
+    assert "no errors" in run(capsys, "empty.csv", "nothing.csv", "-v")[1]
+
+
 def test_collars(task, capsys):
     out = run(capsys, *CALL, "--collar", "0.05", "--percentage-of-length", "0", "--json")[1]
     assert json.loads(out)["overall"]["n_tp"] == 0
