@@ -1,17 +1,19 @@
 """Enrolment: clips of keywords in, a `KeywordModel` out."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from fewshot import audio, background
-from fewshot.background import Background
+from fewshot import audio
+from fewshot.background import Background, bundled
 from fewshot.encoders.external import BUNDLED, ExternalEncoder, load_encoder
 from fewshot.errors import InputError
 from fewshot.training import resolve_device
 from kws.calibration import (
+    PEAK_S,
     THRESHOLD,
     EnrolmentScores,
     calibrated,
@@ -36,13 +38,13 @@ from kws.config import SCRATCH, KwsConfig
 from kws.frames import FrameSource, PretrainedFrames, SegmentFrames, embed
 from kws.learning import background_segments, learn_encoder, training_set
 from kws.model import KeywordModel
+from kws.report import EnrolmentReport
 from kws.segments import SAMPLE_RATE, SEGMENT
 from kws.surroundings import embed_as_recorded, embed_in_speech
 from kws.templates import Template, templates_of
 
 CONTEXT_S = 0.48
 """Sound around a clip that its frames may see, where its file holds some."""
-FEWEST_CLIPS = 5
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def enroll(
     Returns
     -------
     KeywordModel
-        ``problems`` names clips that were left out, ``warnings`` what will hurt.
+        ``problems`` names what was left out, ``warnings`` what will hurt, ``report`` tells more.
 
     Raises
     ------
@@ -130,12 +132,12 @@ def enroll(
         kept = _merged(add_to.clips, kept)
     keywords = sorted({clip.label for clip in kept})
 
-    heard = noise if config.encoder == SCRATCH else background
-    recordings, unheard = _recordings(heard)
     if config.encoder == SCRATCH:
+        recordings = list(_readable(_read, noise, problems))
         front = _trained(kept, keywords, recordings, config, device, seed, on_epoch)
     else:
-        front = pretrained(load_encoder(config.encoder), recordings)
+        encoder = load_encoder(config.encoder)
+        front = pretrained(encoder, list(_readable(partial(_hear, encoder), background, problems)))
     frames = embed_clips(front.source, kept, seed=seed, on_clip=on_clip)
     by_keyword = [
         [f for f, c in zip(frames, kept, strict=True) if c.label == keyword] for keyword in keywords
@@ -146,7 +148,7 @@ def enroll(
 
     templates = [t for number, own in enumerate(by_keyword) for t in make_templates(number, own)]
     scores = enrolment_scores(by_keyword, front.noise, make_templates)
-    threshold, heard_lines, rare = _threshold(templates, scores, front, config)
+    threshold, rate, unsure = _threshold(templates, scores, front, config)
     model = KeywordModel(
         front.source.to("cpu"),
         kept,
@@ -156,28 +158,35 @@ def enroll(
         threshold=threshold,
         losses=front.losses,
     )
-    model.problems = problems + unheard
-    model.warnings = [*_clipped(loaded), *_warnings(model, scores), *rare]
-    model.summary = [*_summary(model, scores, front), *heard_lines]
+    model.report = EnrolmentReport.of(
+        kept,
+        scores,
+        n_templates=len(templates),
+        threshold=threshold,
+        false_alarms_per_hour=rate,
+        background_minutes=len(front.background) * front.source.hop_s / 60,
+    )
+    model.problems = problems
+    alone = _of_scratch(model) if config.encoder == SCRATCH else []
+    model.warnings = [*_clipped(loaded), *alone, *model.report.warnings(), *unsure]
     return model
 
 
-def pretrained(encoder: ExternalEncoder, recordings: Iterable[np.ndarray] = ()) -> Front:
+def pretrained(encoder: ExternalEncoder, more: Sequence[np.ndarray] = ()) -> Front:
     """A pre-trained encoder with the background that comes with it, and other recordings.
 
     Parameters
     ----------
     encoder : ExternalEncoder
-    recordings : iterable of np.ndarray, shapes (n_samples,)
-        Ordinary speech, normalised, at 16 kHz.
+    more : sequence of np.ndarray, shapes (n_frames, dim)
+        Its frames of ordinary speech.
 
     Raises
     ------
     InputError
         If nothing comes with the encoder and there are no recordings.
     """
-    known = background.bundled(encoder.spec.sha256)
-    more = [encoder.embed(recording) for recording in recordings]
+    known = bundled(encoder.spec.sha256)
     if known is None and not more:
         raise InputError(
             f"encoder {encoder.spec.name}: what ordinary speech looks like to it is not known; "
@@ -254,30 +263,23 @@ def make(
 
 def _threshold(
     templates: Sequence[Template], scores: EnrolmentScores, front: Front, config: KwsConfig
-) -> tuple[float, list[str], list[str]]:
-    """The threshold, what it will do in ordinary speech, and a warning if that is unsure."""
+) -> tuple[float, float | None, list[str]]:
+    """The threshold, its false alarms per hour of ordinary speech, a warning if that is unsure."""
     if not len(front.background):
-        return estimate_threshold(scores), [], []
+        return estimate_threshold(scores), None, []
     best = held_out_peaks(templates, front.background, front.source.hop_s)
-    minutes = len(front.background) * front.source.hop_s / 60
     wanted = config.false_alarms_per_hour
     if wanted is None:
-        rate = 3600 * float(np.mean(best >= THRESHOLD))
-        line = (
-            f"in ordinary speech that would be about {rate:.0f} false alarms an hour "
-            f"({minutes:.0f} minutes were heard; --false-alarms-per-hour chooses another rate)"
-        )
-        return THRESHOLD, [line], []
+        return THRESHOLD, 3600 * float(np.mean(best >= THRESHOLD)) / PEAK_S, []
     threshold, supported = threshold_at_rate(best, wanted)
-    lines = [f"threshold for {wanted:g} false alarms an hour of ordinary speech"]
     if wanted >= supported:
-        return threshold, lines, []
-    rare = (
-        f"{minutes:.0f} minutes of ordinary speech can tell rates down to {supported:.1f} false "
-        f"alarms an hour; the threshold for {wanted:g} is extrapolated: give "
-        f"{3 / wanted:.1f} hours with --background"
+        return threshold, wanted, []
+    unsure = (
+        f"{len(best) * PEAK_S / 60:.0f} minutes of ordinary speech can tell rates down to "
+        f"{supported:.1f} false alarms an hour; the threshold for {wanted:g} is extrapolated: "
+        f"give {3 / wanted:.1f} hours with --background"
     )
-    return threshold, lines, [rare]
+    return threshold, wanted, [unsure]
 
 
 def _trained(
@@ -333,18 +335,34 @@ def _merged(old: Sequence[EnrolledClip], new: Sequence[EnrolledClip]) -> list[En
     return [*old, *(clip for clip in new if (clip.label, clip.sha256) not in known)]
 
 
-def _recordings(path: str | Path | None) -> tuple[list[np.ndarray], list[str]]:
-    """Normalised recordings of background sound, at most ten minutes of each file."""
-    recordings, problems = [], []
-    for file in audio.audio_files(path) if path is not None else []:
+def _readable(
+    read: Callable[[Path], np.ndarray], path: str | Path | None, problems: list[str]
+) -> Iterator[np.ndarray]:
+    """What is read of each recording of a file or folder; those that fail are named."""
+    if path is None:
+        return
+    usable = 0
+    for file in audio.audio_files(path):
         try:
-            samples = audio.read_clip(file, 0.0, min(600.0, audio.info(file).duration_s))[0]
-            recordings.append(audio.normalise(samples))
+            yield read(file)
+            usable += 1
         except InputError as error:
             problems.append(str(error))
-    if path is not None and not recordings:
+    if not usable:
         raise InputError(f"{path}: no usable background recording")
-    return recordings, problems
+
+
+def _read(path: Path) -> np.ndarray:
+    """A normalised recording, shape (n_samples,); of a long one its first ten minutes."""
+    duration_s = min(600.0, audio.info(path).duration_s)
+    return audio.normalise(audio.read_clip(path, 0.0, duration_s)[0])
+
+
+def _hear(encoder: ExternalEncoder, path: Path) -> np.ndarray:
+    """Frames of a recording, shape (n_frames, dim), which is read block by block."""
+    stream, peak = encoder.stream(), audio.peak(path)
+    frames = [stream.push(audio.normalise(block, peak)) for block in audio.read_blocks(path)]
+    return np.concatenate([*frames, stream.finish()])
 
 
 def _clipped(loaded: Sequence[LoadedClip]) -> list[str]:
@@ -356,61 +374,19 @@ def _clipped(loaded: Sequence[LoadedClip]) -> list[str]:
     ]
 
 
-def _warnings(model: KeywordModel, scores: EnrolmentScores) -> list[str]:
-    """What will hurt: few or short clips, clips that do not fit, like keywords."""
+def _of_scratch(model: KeywordModel) -> list[str]:
+    """What hurts a network that learns from the clips alone."""
     found = []
-    scratch = model.config.encoder == SCRATCH
-    if scratch and len(model.keywords) == 1:
+    if len(model.keywords) == 1:
         found.append(
             "only one keyword: nothing but its reversal and noise teaches what it is not; "
             "expect false alarms, or enrol other words beside it"
         )
-    for keyword in model.keywords:
-        count = sum(clip.label == keyword for clip in model.clips)
-        if count < FEWEST_CLIPS:
-            found.append(
-                f"{keyword}: {count} clip{'s' * (count > 1)}; five of several speakers do better"
-            )
-    for clip, own in zip(model.clips, scores.own[_order(model)], strict=True):
+    for clip in model.clips:
         samples = clip.parts()[1]
-        if scratch and len(samples) < SEGMENT:
+        if len(samples) < SEGMENT:
             found.append(
                 f"{clip.file}: {len(samples) / SAMPLE_RATE:.2f} s is shorter than 0.25 s; "
                 "cut the whole word, or choose a longer one"
             )
-        if np.isfinite(own) and own < model.threshold:
-            found.append(
-                f"{clip.file}: does not sound like the other clips of {clip.label!r} "
-                f"(score {own:.2f}, threshold {model.threshold:.2f}); listen to it"
-            )
-    for i, keyword in enumerate(model.keywords):
-        medians = np.median(scores.clips[scores.labels == i], axis=0)
-        for j, other in enumerate(model.keywords):
-            if i != j and medians[j] > model.threshold:
-                found.append(f"{keyword!r} is taken for {other!r}: they sound too much alike")
     return found
-
-
-def _order(model: KeywordModel) -> np.ndarray:
-    """Rows of the enrolment scores (sorted by keyword) in the order of the model's clips."""
-    ranks = np.argsort([model.keywords.index(c.label) for c in model.clips], kind="stable")
-    return np.argsort(ranks)
-
-
-def _summary(model: KeywordModel, scores: EnrolmentScores, front: Front) -> list[str]:
-    learnt = (
-        f"learnt {len(model.keywords)} keyword{'s' * (len(model.keywords) > 1)} from "
-        f"{len(model.clips)} clips: {len(model.templates)} templates"
-    )
-    if front.losses:
-        learnt += (
-            f", {model.config.epochs} epochs, loss {front.losses[0]:.2f} -> {front.losses[-1]:.2f}"
-        )
-    lines = [learnt]
-    own = scores.own[np.isfinite(scores.own)]
-    if len(own):
-        line = f"clips score {np.median(own):.2f} with the others of their keyword"
-        if scores.others.size:
-            line += f", other sound {np.percentile(scores.others, 99):.2f} at most"
-        lines.append(f"{line}; threshold {model.threshold:.2f}")
-    return lines

@@ -15,6 +15,7 @@ from kws.clips import EnrolledClip
 from kws.config import FRONT_END, KIND, SCRATCH, VERSION, KwsConfig
 from kws.detection import Detector
 from kws.frames import FrameSource, PretrainedFrames, SegmentFrames
+from kws.report import EnrolmentReport
 from kws.segments import SAMPLE_RATE
 from kws.templates import Template
 
@@ -44,8 +45,10 @@ class KeywordModel:
     ----------
     keywords : list of str
         In alphabetical order.
-    summary, warnings, problems : list of str
-        What enrolment has to say: what was learnt, what will hurt, clips that were left out.
+    report : EnrolmentReport or None
+        What enrolment found out, where this model was just made by it.
+    warnings, problems : list of str
+        What will hurt; clips and recordings that were left out.
     """
 
     def __init__(
@@ -69,7 +72,7 @@ class KeywordModel:
         self.thresholds = dict(thresholds or {})
         self.losses = list(losses)
         self.keywords = sorted({clip.label for clip in self.clips})
-        self.summary: list[str] = []
+        self.report: EnrolmentReport | None = None
         self.warnings: list[str] = []
         self.problems: list[str] = []
 

@@ -1,6 +1,7 @@
 """kws-enroll: clips of keywords in, a model out."""
 
 import argparse
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from fewshot.console import (
     progress,
     run,
     use_threads,
+    write_whole,
 )
 from fewshot.errors import InputError, one_line
 from kws.config import SCRATCH, KwsConfig
@@ -130,6 +132,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="DIR",
         help="background recordings without the keywords (default: generated noise)",
     )
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE.json",
+        help="write what enrolment found out: how well each clip fits, which keywords are alike, "
+        "misses and false alarms to expect",
+    )
     add_device(parser)
     add_seed(parser)
     add_threads(parser)
@@ -146,6 +155,8 @@ def _enroll(args: argparse.Namespace) -> int:
     # Who names the same file twice wants it changed.
     force = args.force or bool(start and args.output and _same_file(start, args.output))
     check_writable(output, force)
+    if args.report is not None:
+        check_writable(args.report, args.force)
 
     use_threads(args.threads)
     from kws.model import KeywordModel
@@ -169,6 +180,8 @@ def _check_usage(args: argparse.Namespace, start: Path | None, clips: Path | Non
         raise InputError("no clips; give CLIPS, or --keyword NAME CLIP CLIP CLIP CLIP CLIP")
     if args.output is None and start is None:
         raise InputError("no output; say with -o MODEL where the model goes")
+    if args.report and not (clips or args.keyword):
+        raise InputError("--report needs clips to learn from")
     if args.root and not (clips and clips.is_file()):
         raise InputError("--root belongs to a CSV; leave it out")
     for name, *files in args.keyword:
@@ -247,8 +260,11 @@ def _learn(
         problems.add(problem)
     for warning in model.warnings:
         console.warning(warning)
-    for line in model.summary:
+    for line in model.report.summary():
         console.info(line)
+    if args.report is not None:
+        with write_whole(args.report, force=args.force) as temporary:
+            temporary.write_text(json.dumps(model.report.to_dict(), indent=2) + "\n", "utf-8")
     return model, len(loaded)
 
 

@@ -64,7 +64,7 @@ def test_progress_and_summary(small, sound):
     )
     assert [n for n, _ in seen] == [0, 1]
     assert model.losses == [loss for _, loss in seen]
-    assert "2 keywords from 10 clips" in model.summary[0]
+    assert "2 keywords from 10 clips" in next(model.report.summary())
 
 
 def test_one_keyword_alone_runs_and_warns(small, sound):
@@ -121,9 +121,10 @@ def test_settings_are_checked(field):
 def test_the_threshold_for_a_rate_of_false_alarms(sound, tmp_path):
     up = {"up": sorted((sound["clips"] / "up").iterdir())}
     usual = enroll(up)
-    assert usual.threshold == 4.5 and "false alarms an hour" in usual.summary[-1]
+    assert usual.threshold == 4.5 and usual.report.false_alarms_per_hour > 0
     often = enroll(up, config=KwsConfig(false_alarms_per_hour=100))
     rare = enroll(up, config=KwsConfig(false_alarms_per_hour=0.5))
     assert often.threshold < rare.threshold
+    assert (often.report.false_alarms_per_hour, rare.report.false_alarms_per_hour) == (100, 0.5)
     assert not any("extrapolated" in warning for warning in often.warnings)
     assert any("extrapolated: give 6.0 hours" in warning for warning in rare.warnings)

@@ -1,3 +1,4 @@
+import json
 import signal
 from pathlib import Path
 
@@ -170,12 +171,23 @@ def test_help_states_the_defaults(capsys):
 def test_the_built_in_encoder(quick, words, tmp_path, capsys):
     assert quick(words.folder, "-o", "m.kws", epochs=()) == 0
     err = capsys.readouterr().err
-    assert "4 templates" in err and "false alarms an hour" in err
+    assert "4 templates" in err and "false alarms in an hour" in err
     assert KeywordModel.load("m.kws").config == KwsConfig()
     assert quick(words.folder, "--background", words.recording, "-o", "n.kws", epochs=()) == 0
     assert (
         KeywordModel.load("n.kws").templates[0].mean != KeywordModel.load("m.kws").templates[0].mean
     )
+
+
+def test_the_report(quick, words, tmp_path, capsys):
+    assert quick(words.folder, "-o", "m.kws", "--report", "m.json", "--quiet", epochs=()) == 0
+    report = json.loads(Path("m.json").read_text())
+    assert report["keywords"] == ["down", "up"] and report["threshold"] == 4.5
+    assert [clip["nearest"] for clip in report["clips"]] == ["up"] * 3 + ["down"] * 3
+    assert all(clip["score"] > clip["nearest_score"] for clip in report["clips"])
+    assert 0 <= report["missed"] <= 1 and report["background_minutes"] > 10
+    assert quick(words.folder, "-o", "n.kws", "--report", "m.json", epochs=()) == 2
+    assert "m.json: exists" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
