@@ -8,8 +8,8 @@ noise. What frames of a clip have in common, whatever surrounds it, is what desc
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.signal import lfilter
 
-from fewshot.augment import coloured_noise
 from kws.frames import FrameSource, embed, unit_rows
 
 COUNT = 6
@@ -78,12 +78,13 @@ def _embed(source: FrameSource, parts: Parts) -> np.ndarray:
 
 
 def _with_noise(source: FrameSource, parts: Parts, rng: np.random.Generator) -> Parts:
-    """The same with coloured noise, as far as frames see."""
+    """The same with noise, as far as frames see."""
     before, samples, after = parts
     before = np.concatenate([np.zeros(max(0, source.context - len(before))), before])
     after = np.concatenate([after, np.zeros(max(0, source.context - len(after)))])
     whole = np.concatenate([before, samples, after])
-    noise = coloured_noise(len(whole), rng.uniform(0.0, 2.0), rng)
+    # White to nearly brown, with its power where speech has it.
+    noise = lfilter([1.0], [1.0, -rng.uniform(0.0, 0.95)], rng.standard_normal(len(whole)))
     noise = noise * (_rms(samples) * 10 ** (-SNR_DB / 20) / _rms(noise))
     first, last = len(before), len(before) + len(samples)
     noisy = (whole + noise).astype(np.float32)
