@@ -10,17 +10,19 @@ that a run can be resumed.
 
 Rows: "default" is what kws-enroll and kws-detect do; "shots" searches for every clip; "raw" takes
 the pre-trained frames as they are, without whitening, other surroundings and calibration; "raw
-shots" is that with every clip, the nearest peer; "mfcc" and "mfcc shots" search cepstra; "tacos",
-"tacos shots", "adacos" and "adacos shots" train a network on the clips alone (minutes per fold).
+shots" is that with every clip, the nearest peer; "mfcc", "mfcc shots", "hfcc" and "hfcc shots"
+search cepstra; "tacos", "tacos shots", "adacos" and "adacos shots" train a network on the clips
+alone (minutes per fold).
 """
 
 import argparse
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +32,7 @@ import kws
 from fewshot import audio
 from fewshot.encoders.external import BUNDLED, load_encoder
 from fewshot.events import Event, read_events
-from fewshot.features import mfcc
+from fewshot.features import hfcc, mfcc
 from kws.clips import EnrolledClip, LoadedClip, clips_from_csv, load_clips
 from kws.config import KwsConfig
 from kws.enrollment import CONTEXT_S
@@ -40,11 +42,32 @@ from kws.search import Searcher
 from kws.templates import Template, templates_of
 
 TASKS = ("fsdd", "wakewords/clean", "wakewords/10dB", "telephone", "timit", "timit/cut")
-ROWS = ("default", "shots", "raw", "raw shots", "mfcc", "mfcc shots")
+ROWS = ("default", "shots", "raw", "raw shots", "mfcc", "mfcc shots", "hfcc", "hfcc shots")
 TRAINED = ("tacos", "tacos shots", "adacos", "adacos shots")
-MFCC_HOP_S = 0.01
-MFCC_BANDS_HZ = {"fsdd": (60.0, 3900.0), "telephone": (250.0, 3450.0)}
-"""Range of the baseline's Mel filters where a task has less than 60 to 7600 Hz."""
+PARTS = ("validation", "test")
+CEPSTRA = {"mfcc": mfcc, "hfcc": hfcc}
+CEPSTRA_HOP_S = 0.01
+FULL_BAND_HZ = (60.0, 7600.0)
+BANDS_HZ = {"fsdd": (60.0, 3900.0), "telephone": (250.0, 3450.0)}
+"""Range of the cepstra's filters where a task has less than the full band."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Recordings that are searched, and what is in them.
+
+    Attributes
+    ----------
+    folder : Path
+        What the recordings' names are relative to.
+    durations : mapping of str to float
+        Every recording's, in seconds.
+    truth : list of Event
+    """
+
+    folder: Path
+    durations: Mapping[str, float]
+    truth: list[Event]
 
 
 @dataclass(frozen=True)
@@ -74,6 +97,18 @@ def recordings_of(folder: Path, fold: str, part: str) -> dict[str, float]:
     return {row.split(",")[0]: float(row.split(",")[1]) for row in rows}
 
 
+def parts_of(folder: Path, fold: str) -> dict[str, Part]:
+    """Validation and test part of a fold."""
+    return {
+        part: Part(
+            folder,
+            recordings_of(folder, fold, part),
+            read_events(folder / fold / f"{part}_keywords.csv"),
+        )
+        for part in PARTS
+    }
+
+
 def conditioned(path: Path) -> np.ndarray:
     """A whole recording as detection sees it."""
     return audio.normalise(audio.read(path))
@@ -97,26 +132,42 @@ def candidates(system: System, path: Path, name: str, duration_s: float) -> list
     ]
 
 
-def report(folder: Path, fold: str, found: dict[str, list[Event]], threshold: float | None) -> dict:
-    """Tune on the validation part, score on the test part; also at a threshold that is given."""
-    truth = {p: read_events(folder / fold / f"{p}_keywords.csv") for p in found}
-    durations = {p: recordings_of(folder, fold, p) for p in found}
-    tuned = tune(truth["validation"], found["validation"])
+def search(system: System, part: Part) -> list[Event]:
+    """Candidates in all recordings of a part."""
+    return [
+        event
+        for name, duration_s in part.durations.items()
+        for event in candidates(system, part.folder / name, name, duration_s)
+    ]
 
-    def scored(part: str, limit: float) -> dict[str, float]:
-        kept = [e for e in found[part] if e.score >= limit]
-        result = evaluate(truth[part], kept, durations[part])
-        return {"f": result.f_score, "p": result.precision, "r": result.recall}
+
+def figures(part: Part, found: Sequence[Event]) -> dict[str, float]:
+    """F-score, precision and recall of detections."""
+    result = evaluate(part.truth, found, part.durations)
+    return {"f": result.f_score, "p": result.precision, "r": result.recall}
+
+
+def report(
+    parts: Mapping[str, Part], found: Mapping[str, Sequence[Event]], threshold: float | None
+) -> dict:
+    """Tune on the validation part, score on the test part; also at a threshold that is given."""
+    tuned = tune(parts["validation"].truth, found["validation"])
+
+    def kept(part: str, limit: float) -> list[Event]:
+        return [e for e in found[part] if e.score >= limit]
 
     out = {"validation_f": tuned.f_score, "threshold": tuned.threshold}
-    out |= scored("test", tuned.threshold)
+    out |= figures(parts["test"], kept("test", tuned.threshold))
     if threshold is not None:
-        out |= {f"own_{key}": value for key, value in scored("test", threshold).items()}
+        own = figures(parts["test"], kept("test", threshold))
+        out |= {f"own_{key}": value for key, value in own.items()}
         out["own_threshold"] = threshold
-        out["own_validation_f"] = scored("validation", threshold)["f"]
-    best = tune(truth["test"], found["test"])
-    kept = [e for e in found["test"] if e.score >= tuned.threshold]
-    return out | {"best_f": best.f_score, "length_ratio": length_ratio(truth["test"], kept)}
+        own = figures(parts["validation"], kept("validation", threshold))
+        out["own_validation_f"] = own["f"]
+    truth = parts["test"].truth
+    best = tune(truth, found["test"])
+    ratio = length_ratio(truth, kept("test", tuned.threshold))
+    return out | {"best_f": best.f_score, "length_ratio": ratio}
 
 
 def length_ratio(truth: Sequence[Event], found: Sequence[Event]) -> float:
@@ -138,22 +189,35 @@ def run_fold(
     table = "train_keywords_cut.csv" if task.endswith("/cut") else "train_keywords.csv"
     clips = load_clips(
         clips_from_csv(folder / fold / table, root=folder),
-        context_s=0.0 if row.startswith("mfcc") else CONTEXT_S,
+        context_s=context_of(row),
     )[0]
     if shots is not None:
         clips = some_of(clips, shots, seed)
-    mode = "shots" if row.endswith("shots") else "barycenter"
     started = time.perf_counter()
-    if row.startswith("mfcc"):
-        system = cepstral(clips, mode, MFCC_BANDS_HZ.get(task, (60.0, 7600.0)))
-    elif row.startswith("raw"):
-        system = raw(clips, mode)
-    else:
-        config = KwsConfig(templates=mode)
-        if row.split()[0] in ("tacos", "adacos"):
-            config = replace(config, encoder="scratch", loss=row.split()[0], epochs=epochs)
-        system = enrolled(kws.enroll(clips, config=config, seed=seed))
-    return {"seed": seed, "enrol_s": time.perf_counter() - started} | score(system, folder, fold)
+    system = system_of(row, clips, BANDS_HZ.get(task, FULL_BAND_HZ), epochs, seed)
+    enrol_s = time.perf_counter() - started
+    return {"seed": seed, "enrol_s": enrol_s} | score(system, parts_of(folder, fold))
+
+
+def context_of(row: str) -> float:
+    """How much of the sound around a clip a row's frames may see, in seconds."""
+    return 0.0 if row.split()[0] in CEPSTRA else CONTEXT_S
+
+
+def system_of(
+    row: str, clips: Sequence[LoadedClip], band_hz: tuple[float, float], epochs: int, seed: int
+) -> System:
+    """What a row searches with, learnt from clips."""
+    frames, mode = row.split()[0], "shots" if row.endswith("shots") else "barycenter"
+    if frames in CEPSTRA:
+        cepstra = partial(CEPSTRA[frames], low_hz=band_hz[0], high_hz=band_hz[1])
+        return cepstral(clips, mode, cepstra)
+    if frames == "raw":
+        return raw(clips, mode)
+    config = KwsConfig(templates=mode)
+    if frames in ("tacos", "adacos"):
+        config = replace(config, encoder="scratch", loss=frames, epochs=epochs)
+    return enrolled(kws.enroll(clips, config=config, seed=seed))
 
 
 def some_of(clips: Sequence[LoadedClip], count: int, seed: int) -> list[LoadedClip]:
@@ -165,17 +229,13 @@ def some_of(clips: Sequence[LoadedClip], count: int, seed: int) -> list[LoadedCl
     return [clip for i, clip in enumerate(clips) if i in kept]
 
 
-def score(system: System, folder: Path, fold: str) -> dict:
+def score(system: System, parts: Mapping[str, Part]) -> dict:
     """Search the recordings of both parts, and score what is found."""
     started = time.perf_counter()
-    parts = {p: recordings_of(folder, fold, p) for p in ("validation", "test")}
-    found = {
-        part: [e for n, s in names.items() for e in candidates(system, folder / n, n, s)]
-        for part, names in parts.items()
-    }
-    seconds = sum(sum(names.values()) for names in parts.values())
+    found = {name: search(system, part) for name, part in parts.items()}
+    seconds = sum(sum(part.durations.values()) for part in parts.values())
     realtime = seconds / (time.perf_counter() - started)
-    return {"realtime": realtime} | report(folder, fold, found, system.threshold)
+    return {"realtime": realtime} | report(parts, found, system.threshold)
 
 
 def enrolled(model: kws.KeywordModel) -> System:
@@ -202,12 +262,10 @@ def raw(clips: Sequence[LoadedClip], mode: str) -> System:
     )
 
 
-def cepstral(clips: Sequence[LoadedClip], mode: str, band_hz: tuple[float, float]) -> System:
-    """MFCC with their deltas, mean and variance normalised."""
-
-    def cepstra(samples: np.ndarray) -> np.ndarray:
-        return mfcc(samples, low_hz=band_hz[0], high_hz=band_hz[1])
-
+def cepstral(
+    clips: Sequence[LoadedClip], mode: str, cepstra: Callable[[np.ndarray], np.ndarray]
+) -> System:
+    """Cepstra with their deltas, mean and variance normalised."""
     found = [cepstra(clip.samples) for clip in clips]
     mean, deviation = _statistics(np.concatenate(found))
     shots: dict[str, list[np.ndarray]] = {}
@@ -223,12 +281,12 @@ def cepstral(clips: Sequence[LoadedClip], mode: str, band_hz: tuple[float, float
     return System(
         [Template(k, frames) for k, own in shots.items() for frames in templates_of(own, mode)],
         frames_of,
-        _mfcc_borders,
+        _cepstral_borders,
     )
 
 
-def _mfcc_borders(onset: int, offset: int, duration_s: float) -> tuple[float, float]:
-    return max(0.0, (onset - 0.5) * MFCC_HOP_S), min(duration_s, (offset - 0.5) * MFCC_HOP_S)
+def _cepstral_borders(onset: int, offset: int, duration_s: float) -> tuple[float, float]:
+    return max(0.0, (onset - 0.5) * CEPSTRA_HOP_S), min(duration_s, (offset - 0.5) * CEPSTRA_HOP_S)
 
 
 def _statistics(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

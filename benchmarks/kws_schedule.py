@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from kws_accuracy import enrolled, score
+from kws_accuracy import enrolled, parts_of, score
 from torch import nn
 
 from kws.clips import EnrolledClip, clips_from_csv, load_clips
@@ -40,6 +40,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path, help="file to resume an interrupted run from")
     args = parser.parse_args()
     folder = args.data / "kws" / args.task
+    parts = parts_of(folder, args.fold)
     table = clips_from_csv(folder / args.fold / "train_keywords.csv", root=folder)
     clips = [EnrolledClip.of(clip) for clip in load_clips(table, context_s=CONTEXT_S)[0]]
     keywords = sorted({clip.label for clip in clips})
@@ -73,7 +74,7 @@ def main() -> None:
             model = KeywordModel(
                 source, clips, templates, config=config, seed=args.seed, threshold=0.0
             )
-            found = score(enrolled(model), folder, args.fold)
+            found = score(enrolled(model), parts)
             cells += [f"{100 * found[key]:.1f}" for key in ("validation_f", "f")]
         print(f"| {epoch + 1} | {seconds:.0f} | {loss:.2f} | {' | '.join(cells)} |", flush=True)
 

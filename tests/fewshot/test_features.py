@@ -1,8 +1,17 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from fewshot.features import FLOOR, log_mel, mel_filterbank, mfcc
+from fewshot.features import (
+    FLOOR,
+    hfcc,
+    human_factor_filterbank,
+    log_mel,
+    mel_filterbank,
+    mfcc,
+)
 
 
 @pytest.mark.parametrize(
@@ -38,13 +47,103 @@ def test_reversal_of_the_waveform_is_not_a_flip_of_the_frames():
     assert not torch.allclose(log_mel(x.flip(1)), log_mel(x).flip(1), atol=0.1)
 
 
+CEPSTRA = pytest.mark.parametrize("cepstra", [mfcc, hfcc])
+
+
+@CEPSTRA
 @pytest.mark.parametrize("n_samples", [1, 160, 1600, 16000])
-def test_mfcc_has_a_frame_every_ten_milliseconds(n_samples):
-    found = mfcc(np.random.default_rng(0).standard_normal(n_samples))
+def test_cepstra_have_a_frame_every_ten_milliseconds(cepstra, n_samples):
+    found = cepstra(np.random.default_rng(0).standard_normal(n_samples))
     assert found.shape == (1 + n_samples // 160, 40)
+    assert found.dtype == np.float32
     assert np.isfinite(found).all()
 
 
-def test_mfcc_does_not_know_the_level():
+@CEPSTRA
+def test_cepstra_do_not_know_the_level(cepstra):
     x = np.random.default_rng(0).standard_normal(8000)
-    np.testing.assert_allclose(mfcc(x)[:, :20], mfcc(0.1 * x)[:, :20], atol=1e-3)
+    np.testing.assert_allclose(cepstra(x)[:, :20], cepstra(0.1 * x)[:, :20], atol=1e-3)
+
+
+@CEPSTRA
+def test_cepstra_of_silence_are_zero(cepstra):
+    np.testing.assert_allclose(cepstra(np.zeros(4000)), 0.0, atol=1e-6)
+
+
+def erb(hz):
+    """Moore and Glasberg, 1983."""
+    khz = hz / 1000
+    return 6.23 * khz**2 + 93.39 * khz + 28.52
+
+
+def mel(hz):
+    return 2595 * np.log10(1 + hz / 700)
+
+
+def naive_edges(centres):
+    """Lower and upper edges: 2 ERB apart, the centre midway in Mel; found by halving."""
+    low, high = centres - 2 * erb(centres), centres
+    for _ in range(60):
+        lower = (low + high) / 2
+        early = (mel(lower) + mel(lower + 2 * erb(centres))) / 2 < mel(centres)
+        low, high = np.where(early, lower, low), np.where(early, high, lower)
+    return lower, lower + 2 * erb(centres)
+
+
+def naive_human_factor_filters(n, n_fft, rate, low_hz, high_hz):
+    """The outer centres by trial on a fine grid."""
+    grid = np.linspace(low_hz, high_hz, 20001)[1:]
+    lower, upper = naive_edges(grid)
+    outer = grid[[np.abs(lower - low_hz).argmin(), np.abs(upper - high_hz).argmin()]]
+    centres = 700 * (10 ** (np.linspace(*mel(outer), n) / 2595) - 1)
+    bins = np.arange(n_fft // 2 + 1) * rate / n_fft
+    edges = zip(*naive_edges(centres), strict=True)
+    filters = [
+        np.interp(bins, [lower, centre, upper], [0, 1, 0])
+        for centre, (lower, upper) in zip(centres, edges, strict=True)
+    ]
+    return np.stack(filters, axis=1)
+
+
+@pytest.mark.parametrize(
+    ("n_filters", "n_fft", "rate", "low", "high"),
+    [(40, 1024, 16000, 60, 7600), (29, 512, 12500, 0, 6250), (20, 1024, 16000, 250, 3450)],
+)
+def test_human_factor_filters_are_those_of_the_definition(n_filters, n_fft, rate, low, high):
+    expected = naive_human_factor_filters(n_filters, n_fft, rate, low, high)
+    found = human_factor_filterbank(n_filters, n_fft, rate, low, high).numpy()
+    np.testing.assert_allclose(found, expected, atol=0.01)
+
+
+@given(st.integers(2, 80), st.floats(0, 500), st.floats(2000, 8000))
+def test_human_factor_filters_keep_to_their_range_and_widths(n_filters, low, high):
+    bank = human_factor_filterbank(n_filters, 8192, 16000, low, high).numpy()
+    step = 16000 / 8192
+    bins = np.arange(4097) * step
+    heard = bins[bank.any(axis=1)]
+    assert low - 1e-6 <= heard[0] <= low + 1.001 * step
+    assert high - 1.001 * step <= heard[-1] <= high + 1e-6
+    assert bank.min() >= 0 and bank.max() <= 1
+    # A triangle's area is half of its base, which is two bandwidths.
+    centres = bins[bank.argmax(axis=0)]
+    assert (np.diff(centres) >= 0).all()
+    np.testing.assert_allclose(bank.sum(axis=0) * step, erb(centres), atol=0.2, rtol=0.01)
+
+
+def test_human_factor_filters_do_not_narrow_when_there_are_more():
+    few, many = (human_factor_filterbank(n, 1024, 16000).numpy().sum(axis=0) for n in (20, 39))
+    np.testing.assert_allclose(many[::2], few, rtol=1e-5)
+
+
+def test_hfcc_by_hand():
+    x = np.random.default_rng(0).standard_normal(4000).astype(np.float32)
+    padded = np.pad(x, 320)
+    frames = np.stack([padded[t : t + 640] * np.hanning(640) for t in range(0, 4001, 160)])
+    bank = human_factor_filterbank(40, 1024, 16000, 60, 7600).numpy()
+    bands = np.log(np.abs(np.fft.rfft(frames, 1024)) ** 2 @ bank)
+    angles = np.pi * np.outer(np.arange(1, 21), np.arange(40) + 0.5) / 40
+    static = bands @ np.cos(angles).T * np.sqrt(2 / 40)
+    delta = np.stack([np.polyfit(np.arange(9), static[t - 4 : t + 5], 1)[0] for t in range(4, 22)])
+    found = hfcc(x)
+    np.testing.assert_allclose(found[:, :20], static, atol=1e-4)
+    np.testing.assert_allclose(found[4:22, 20:], delta, atol=1e-4)
