@@ -18,6 +18,11 @@ FRONT_END = {
 """What every model's frames are made of; a file that says otherwise is of another release."""
 SCRATCH = "scratch"
 """Encoder that is trained on the clips alone."""
+LEAST = 1.0
+"""Deviations above the background that the place of a keyword must exceed that is known to be said.
+
+Chosen on the validation parts of `benchmarks/kws_align.py`.
+"""
 
 
 @dataclass(frozen=True)
