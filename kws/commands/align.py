@@ -32,7 +32,7 @@ EPILOG = """\
 examples:
   kws-align keywords.kws transcripts.csv -o events.csv
   kws-align keywords.kws transcripts.csv --root audio -o events.csv
-  kws-enroll events.csv --root audio -o more.kws       what was found becomes clips
+  kws-enroll --add keywords.kws events.csv --root audio -o more.kws    places become clips
   kws-align keywords.kws transcripts.csv --output-format textgrid -o folder     to check in Praat
 
 TRANSCRIPTS.csv says what is heard in each recording, in its order: a column "file" and a column
