@@ -7,12 +7,13 @@ are compared with the truth, word by word. Nothing is kept.
     python benchmarks/kws_align.py --data ../shared/data --task timit --task fsdd --fold 1
     python benchmarks/kws_align.py --data ../shared/data --fold 1 --part test --least 1 --least 2
 
-"both" is the share of all true events of which 70 % at least are covered by their place, which lies
-to 60 % at least in the event: 90 % in K. Wilkinghoff, A. Cornaggia-Urrigshardt and F. Gökgöz
-(2021), section 3.3, on read coordinates without other words between. "both, of placed": of those
-that the alignment did not leave out. "wrong": share of keywords that are placed although they are
-not said where they are listed (a random one at a random place of the order, one at a time).
-"length": median length of places, relative to the truth.
+Columns, in per cent of the true events: "placed", those that were not left out; "touch", those that
+their place overlaps; "truth >= 70", those of which it covers 70 % at least; "place >= 60", those
+whose place lies to 60 % at least within them; "both" of these, which K. Wilkinghoff,
+A. Cornaggia-Urrigshardt and F. Gökgöz (2021, section 3.3) report as 90 % on read coordinates,
+without other words between. "wrong": share of keywords that are placed although they are not said
+where they are listed (a random one at a random place of the order, one at a time). "length": median
+length of places, relative to the truth.
 """
 
 import argparse
