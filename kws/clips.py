@@ -142,7 +142,7 @@ def clips_from_csv(csv: str | Path, root: str | Path | None = None) -> list[Clip
     if not rows:
         raise InputError(f"{csv}: no clips in it; list one per row")
     clips = [_listed(where, cells) for where, cells in rows]
-    root = _root(csv, root, [clip.path.as_posix() for clip in clips])
+    root = root_of(csv, root, [clip.path.as_posix() for clip in clips])
     return [replace(clip, path=root / clip.path) for clip in clips]
 
 
@@ -159,8 +159,24 @@ def _listed(where: str, cells: dict[str, str]) -> Clip:
     return Clip(cells["event_label"], path, onset_s, offset_s, where)
 
 
-def _root(csv: Path, root: str | Path | None, files: Sequence[str]) -> Path:
-    """Folder that the files are relative to."""
+def root_of(csv: Path, root: str | Path | None, files: Sequence[str]) -> Path:
+    """Folder that the files of a table are relative to.
+
+    Parameters
+    ----------
+    csv : Path
+        The table.
+    root : path, optional
+        What the user says; by default the table's folder or its parent, whichever holds more of
+        the files.
+    files : sequence of str
+        With slashes.
+
+    Raises
+    ------
+    InputError
+        If none of the files is there.
+    """
     if root is None:
         found, looked = nearest_root(csv, files), "the table's folder and the one above"
     else:

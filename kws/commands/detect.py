@@ -20,7 +20,6 @@ from fewshot.console import (
     add_force,
     add_threads,
     base_parser,
-    check_writable,
     finite_float,
     positive_int,
     progress,
@@ -29,18 +28,15 @@ from fewshot.console import (
     write_whole,
 )
 from fewshot.errors import InputError
+from fewshot.event_files import check_outputs, plan, write
 from fewshot.events import (
     CSV_HEADER,
     FORMATS,
     Event,
     csv_line,
     file_stems,
-    format_of,
     jsonl_line,
     read_events,
-    sort_events,
-    to_textgrid,
-    write_events,
 )
 from fewshot.tables import nearest_root
 from kws.evaluation import join_files
@@ -81,15 +77,6 @@ Scores are deviations above what ordinary speech reaches; higher is surer. With 
 encoder "scratch" they are negative distances, between -2 and 0.
 Exit status: 0 done, 1 some recordings failed (each is named), 2 nothing done, 130 interrupted.
 """
-
-
-@dataclass(frozen=True)
-class Target:
-    """An output file: its format, and the recordings whose events it holds."""
-
-    path: Path
-    format: str
-    recordings: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -187,12 +174,10 @@ def _detect(args: argparse.Namespace) -> int:
     durations = _recordings(args.inputs, problems)
     if not durations:
         return problems.status(0)
-    format, targets = _plan(args.output, args.output_format, list(durations))
+    format, targets = plan(args.output, args.output_format, list(durations))
     extras = _extras(args, list(durations))
-    for path in [*(target.path for target in targets), *extras.paths()]:
-        # A folder that is not there yet can be made where a file could.
-        new = path != args.output and not path.parent.exists()
-        check_writable(path.parent if new else path, args.force)
+    paths = [*(target.path for target in targets), *extras.paths()]
+    check_outputs(paths, args.output, args.force)
 
     use_threads(args.threads)
     from kws.model import KeywordModel
@@ -205,7 +190,7 @@ def _detect(args: argparse.Namespace) -> int:
     else:
         found = search.files(durations, problems)
     if found and not live:
-        _write(format, targets, found, durations, args.force)
+        write(format, targets, found, durations, args.force)
     count = sum(map(len, found.values()))
     args.console.info(
         f"{count} event{'s' * (count != 1)} in {len(found)} recording{'s' * (len(found) != 1)}"
@@ -238,36 +223,6 @@ def _recordings(inputs: Sequence[str], problems: Problems) -> dict[str, float]:
             except InputError as error:
                 problems.add(error)
     return durations
-
-
-def _plan(
-    output: Path | None, format: str | None, recordings: Sequence[str]
-) -> tuple[str, list[Target]]:
-    """The format, and the files to write: none for standard output."""
-    in_folder = output is not None and output.is_dir()
-    known = None if output is None or in_folder else format_of(output)
-    if format is None and output is not None and not in_folder and known is None:
-        endings = " ".join(form.suffix for form in FORMATS.values())
-        raise InputError(f"{output}: no format has this ending; use {endings} or --output-format")
-    format = format or known or "csv"
-    formats = list(FORMATS) if format == "all" else [format]
-    several = any(FORMATS[name].one_recording for name in formats) and len(recordings) > 1
-    if format == "all" or several:
-        if output is None or known:
-            what = "several files" if format == "all" else "one file per recording"
-            raise InputError(f"--output-format {format} writes {what}; give a folder with -o")
-    elif not in_folder:
-        return format, [] if output is None else [Target(output, format, recordings)]
-    targets = []
-    for name in formats:
-        stems, groups = ["events"], [recordings]
-        if FORMATS[name].one_recording:
-            stems, groups = file_stems(recordings), [[recording] for recording in recordings]
-        targets += [
-            Target(output / (stem + FORMATS[name].suffix), name, group)
-            for stem, group in zip(stems, groups, strict=True)
-        ]
-    return format, targets
 
 
 def _extras(args: argparse.Namespace, recordings: Sequence[str]) -> Extras:
@@ -451,24 +406,3 @@ class _Search:
                 path,
                 force=self.args.force,
             )
-
-
-def _write(
-    format: str,
-    targets: Sequence[Target],
-    found: Mapping[str, list[Event]],
-    durations: Mapping[str, float],
-    force: bool,
-) -> None:
-    """Write the events to the files, or to standard output where there are none."""
-    events = sort_events(event for own in found.values() for event in own)
-    if not targets and format == "textgrid":
-        sys.stdout.write(to_textgrid(events, *durations.values()))
-    elif not targets:
-        sys.stdout.write(FORMATS[format].to_text(events))
-    for target in targets:
-        lengths = {name: durations[name] for name in target.recordings if name in found}
-        chosen = [event for event in events if event.filename in lengths]
-        if lengths:
-            target.path.parent.mkdir(exist_ok=True)
-            write_events(chosen, target.path, target.format, durations=lengths, force=force)
