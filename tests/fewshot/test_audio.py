@@ -48,7 +48,7 @@ def write(tmp_path):
 # Conditioner
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rate=st.sampled_from([*RATES, 44056, 12345]),
     channels=st.integers(1, 3),
@@ -68,7 +68,7 @@ def test_bit_equal_for_single_samples_and_memory_layouts():
     np.testing.assert_array_equal(condition(np.asfortranarray(samples), 44100), whole)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(rate=st.integers(1000, 200_000), n=st.integers(0, 3000))
 def test_length_is_the_rounded_duration(rate, n):
     assert len(condition(np.zeros(n), rate)) == rounded_length(n, rate)

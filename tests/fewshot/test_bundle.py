@@ -293,7 +293,7 @@ def test_truncations_and_an_appendix(path, tmp_path):
     refused(path, "is damaged")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_changed_bytes_are_refused_or_load_as_sane_values(data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("fuzz", numbered=True)

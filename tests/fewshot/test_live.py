@@ -46,7 +46,7 @@ class Dribble(io.RawIOBase):
 # pcm_blocks
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(n=st.integers(1, 300), odd=st.booleans(), sizes=st.lists(st.integers(1, 9), min_size=1))
 def test_raw_in_pieces_of_any_size(n, odd, sizes):
     samples = np.random.default_rng(n).integers(-32768, 32767, n).astype("<i2")
@@ -162,7 +162,7 @@ def levelled(samples: np.ndarray, sizes: tuple[int, ...] = ()) -> np.ndarray:
     return np.concatenate([*pieces, level.finish()])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(n=st.integers(0, 3000), sizes=st.lists(st.integers(0, 700), max_size=9))
 def test_level_does_not_depend_on_the_pushes(n, sizes):
     samples = noise(n)[:, 0].astype(np.float32)

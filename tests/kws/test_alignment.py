@@ -48,7 +48,7 @@ def naive_best(words, least):
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(words=words_of_transcripts, least=st.sampled_from([-1.0, 0.0, 0.5]))
 def test_the_sum_is_that_of_the_best_choice(words, least):
     words = [[place for place in word if place[2] / 8 > least] for word in words]
@@ -61,7 +61,7 @@ def test_the_sum_is_that_of_the_best_choice(words, least):
     assert kept == naive_best(words, least)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(words=words_of_transcripts.filter(bool))
 def test_nothing_better_remains_where_a_word_is_left_out(words):
     words = [[place for place in word if place[2] > 0] for word in words]

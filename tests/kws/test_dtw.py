@@ -52,7 +52,7 @@ def naive_curves(costs, lengths):
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     lengths=lengths_of_templates,
     n=st.integers(1, 24),
@@ -95,7 +95,7 @@ def test_a_template_of_one_frame_is_its_cost():
     assert starts[0].tolist() == [0, 1, 2, 3, 4]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     lengths=lengths_of_templates,
     cut=st.integers(0, 30),
@@ -180,7 +180,7 @@ def test_longest_pieces():
     assert lengths.tolist() == [2, 2, 1, 0]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     arrays(
         np.float64,

@@ -44,7 +44,7 @@ def pushed(frames, sizes, *args, **kwargs):
     return matches + searcher.finish()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     lengths=lengths_of_templates,
     n=st.integers(0, 3 * GRID // 2),
@@ -69,7 +69,7 @@ def test_search_is_that_of_the_definition(lengths, n, threshold, step, seed):
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     lengths=lengths_of_templates,
     n=st.integers(0, 4 * GRID),
@@ -114,7 +114,7 @@ def test_recordings_are_searched_in_threads():
         assert list(at_once) == one_by_one
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(lengths=lengths_of_templates, seed=seeds, quarter=st.integers(-6, 0), step=st.booleans())
 def test_threshold_only_filters(lengths, seed, quarter, step):
     rng = np.random.default_rng(seed)
@@ -239,7 +239,7 @@ def test_bad_frames():
 
 
 @given(st.integers(0, 1000), st.floats(-2, 2), st.floats(0.1, 5))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_scaled_scores_give_the_matches_of_scaled_thresholds(seed, mean, deviation):
     rng = np.random.default_rng(seed)
     frames, template = (unit_rows(rng.standard_normal((n, 4))) for n in (150, 6))

@@ -100,7 +100,7 @@ def test_sound_around_a_clip_is_seen(encoder):
     )
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(st.integers(0, 9000), max_size=12), st.integers(0, 40000))
 def test_frames_do_not_depend_on_the_size_of_the_pushes(encoder, sizes, n_samples):
     samples = np.random.default_rng(1).standard_normal(n_samples).astype(np.float32)

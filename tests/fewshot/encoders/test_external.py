@@ -54,7 +54,7 @@ def test_an_empty_recording_has_no_frames(encoder):
     assert encoder.embed(np.zeros(0)).shape == (0, 1)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.integers(0, 900), max_size=8), st.integers(0, 4000))
 def test_frames_do_not_depend_on_the_pieces(encoder, sizes, n):
     samples = np.random.default_rng(0).standard_normal(n)
