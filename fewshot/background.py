@@ -67,6 +67,8 @@ class Background:
             )
         if not np.isfinite(everything).all():
             raise InputError("the background's frames hold NaN or Inf")
+        if not everything.std(axis=0).any():
+            raise InputError("the background is silent; give ordinary speech")
         return cls(
             everything.mean(axis=0),
             np.cov(everything.T, bias=True),

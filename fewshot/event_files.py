@@ -1,5 +1,6 @@
 """Where a command's events go: which format, which files."""
 
+import argparse
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,22 @@ class Target:
     path: Path
     format: str
     recordings: Sequence[str]
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add -o and --output-format."""
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="PATH",
+        help="file or folder (default: standard output)",
+    )
+    parser.add_argument(
+        "--output-format",
+        choices=(*FORMATS, "all"),
+        help="default: by the extension of -o, otherwise csv",
+    )
 
 
 def plan(

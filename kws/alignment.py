@@ -6,14 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from fewshot import audio
 from fewshot.events import Event
 from fewshot.training import resolve_device
 from kws.config import LEAST, SCRATCH
-from kws.frames import Stream, borders_s
+from kws.frames import borders_s, embed_file
 from kws.model import KeywordModel
 from kws.search import score_curves
-from kws.segments import SAMPLE_RATE
 from kws.templates import Template
 
 
@@ -225,7 +223,7 @@ def align_recording(
     The frames of the whole recording are held at once: 70 MB an hour with the built-in encoder.
     """
     source = model.source.to(resolve_device(device))
-    frames, duration_s = _embed(source.stream(), path, progress)
+    frames, duration_s = embed_file(source, path, progress)
     least = default_least(model) if least is None else least
     places = align(model.templates, frames, keywords, least)
 
@@ -237,16 +235,3 @@ def align_recording(
         None if place is None else event(keyword, place)
         for keyword, place in zip(keywords, places, strict=True)
     ]
-
-
-def _embed(
-    stream: Stream, path: str | Path, progress: Callable[[float], None] | None
-) -> tuple[np.ndarray, float]:
-    """Frames of a recording as detection sees it, and its seconds."""
-    level, frames, done = audio.peak(path), [], 0
-    for block in audio.read_blocks(path):
-        frames.append(stream.push(audio.normalise(block, level)))
-        done += len(block)
-        if progress is not None:
-            progress(done / SAMPLE_RATE)
-    return np.concatenate([*frames, stream.finish()]), done / SAMPLE_RATE

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -35,7 +34,7 @@ from kws.clips import (
     load_clips,
 )
 from kws.config import SCRATCH, KwsConfig
-from kws.frames import FrameSource, PretrainedFrames, SegmentFrames, embed
+from kws.frames import FrameSource, PretrainedFrames, SegmentFrames, embed, embed_file
 from kws.learning import background_segments, learn_encoder, training_set
 from kws.model import KeywordModel
 from kws.report import EnrolmentReport
@@ -45,6 +44,9 @@ from kws.templates import Template, templates_of
 
 CONTEXT_S = 0.48
 """Sound around a clip that its frames may see, where its file holds some."""
+
+
+LEAST_BACKGROUND_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,8 @@ def enroll(
         front = _trained(kept, keywords, recordings, config, device, seed, on_epoch)
     else:
         encoder = load_encoder(config.encoder)
-        front = pretrained(encoder, list(_readable(partial(_hear, encoder), background, problems)))
+        heard = _readable(lambda path: embed_file(encoder, path)[0], background, problems)
+        front = pretrained(encoder, list(heard))
     frames = embed_clips(front.source, kept, seed=seed, on_clip=on_clip)
     by_keyword = [
         [f for f, c in zip(frames, kept, strict=True) if c.label == keyword] for keyword in keywords
@@ -197,6 +200,11 @@ def pretrained(encoder: ExternalEncoder, more: Sequence[np.ndarray] = ()) -> Fro
     elif more:
         known = known.with_more(more)
     source = PretrainedFrames.of(encoder, known)
+    seconds = sum(map(len, known.frames)) * source.hop_s
+    if seconds < LEAST_BACKGROUND_S:
+        raise InputError(
+            f"{seconds:.0f} s of ordinary speech are too few; give a minute at least, better ten"
+        )
     return Front(source, source.whiten(np.concatenate(known.frames)))
 
 
@@ -341,28 +349,22 @@ def _readable(
     """What is read of each recording of a file or folder; those that fail are named."""
     if path is None:
         return
-    usable = 0
-    for file in audio.audio_files(path):
+    refused = []
+    files = audio.audio_files(path)
+    for file in files:
         try:
             yield read(file)
-            usable += 1
         except InputError as error:
-            problems.append(str(error))
-    if not usable:
-        raise InputError(f"{path}: no usable background recording")
+            refused.append(str(error))
+    if len(refused) == len(files):
+        raise InputError(f"{path}: no usable background recording ({refused[0]})")
+    problems += refused
 
 
 def _read(path: Path) -> np.ndarray:
     """A normalised recording, shape (n_samples,); of a long one its first ten minutes."""
     duration_s = min(600.0, audio.info(path).duration_s)
     return audio.normalise(audio.read_clip(path, 0.0, duration_s)[0])
-
-
-def _hear(encoder: ExternalEncoder, path: Path) -> np.ndarray:
-    """Frames of a recording, shape (n_frames, dim), which is read block by block."""
-    stream, peak = encoder.stream(), audio.peak(path)
-    frames = [stream.push(audio.normalise(block, peak)) for block in audio.read_blocks(path)]
-    return np.concatenate([*frames, stream.finish()])
 
 
 def _clipped(loaded: Sequence[LoadedClip]) -> list[str]:

@@ -4,12 +4,15 @@ A `FrameSource` embeds recordings: `SegmentFrames` with a network that was train
 alone, `PretrainedFrames` with one that has heard a lot of speech before.
 """
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import nn
 
+from fewshot import audio
 from fewshot.background import Background
 from fewshot.encoders.external import GRID, EncoderSpec, ExternalEncoder, FrameStream
 from kws.segments import FIRST_FRAME_S, HOP, PADDING, SAMPLE_RATE, FrameExtractor
@@ -186,6 +189,40 @@ def embed(
     """
     stream = source.stream(before)
     return np.concatenate([stream.push(samples), stream.finish(after)])
+
+
+def embed_file(
+    source: FrameSource | ExternalEncoder,
+    path: str | Path,
+    progress: Callable[[float], None] | None = None,
+) -> tuple[np.ndarray, float]:
+    """Embed a recording as detection sees it, block by block.
+
+    Parameters
+    ----------
+    source : FrameSource or ExternalEncoder
+    path : path
+    progress : callable, optional
+        Called with the seconds that are done.
+
+    Returns
+    -------
+    frames : np.ndarray, shape (n_frames, dim), float32
+    duration_s : float
+
+    Raises
+    ------
+    InputError
+        If the recording cannot be read, or has samples that are not finite.
+    """
+    stream, peak = source.stream(), audio.peak(path)
+    frames, done = [], 0
+    for block in audio.read_blocks(path):
+        frames.append(stream.push(audio.normalise(block, peak)))
+        done += len(block)
+        if progress is not None:
+            progress(done / SAMPLE_RATE)
+    return np.concatenate([*frames, stream.finish()]), done / SAMPLE_RATE
 
 
 def borders_s(

@@ -21,8 +21,7 @@ class ClipReport:
     onset_s, offset_s : float
         Where it lies in its file.
     score : float or None
-        With the other clips of its keyword; None where there is no other, or the clip is too short
-        for them.
+        With the other clips of its keyword; None where there is no other.
     nearest, nearest_score : str or None, float or None
         The other keyword that it resembles most.
     """

@@ -20,8 +20,8 @@ from fewshot.console import (
     use_threads,
 )
 from fewshot.errors import InputError
-from fewshot.event_files import check_outputs, plan, write
-from fewshot.events import FORMATS, Event
+from fewshot.event_files import add_output, check_outputs, plan, write
+from fewshot.events import Event
 from kws.config import LEAST, SCRATCH
 from kws.transcripts import Transcript, read_transcripts
 
@@ -64,18 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "transcripts", type=Path, metavar="TRANSCRIPTS.csv", help="columns file and words"
     )
-    parser.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        metavar="PATH",
-        help="file or folder (default: standard output)",
-    )
-    parser.add_argument(
-        "--output-format",
-        choices=(*FORMATS, "all"),
-        help="default: by the extension of -o, otherwise csv",
-    )
+    add_output(parser)
     parser.add_argument(
         "--root",
         type=existing_path,

@@ -28,10 +28,9 @@ from fewshot.console import (
     write_whole,
 )
 from fewshot.errors import InputError
-from fewshot.event_files import check_outputs, plan, write
+from fewshot.event_files import add_output, check_outputs, plan, write
 from fewshot.events import (
     CSV_HEADER,
-    FORMATS,
     Event,
     csv_line,
     file_stems,
@@ -102,18 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="FILE_OR_FOLDER",
         help="sound files, folders of them, or - for standard input",
     )
-    parser.add_argument(
-        "-o",
-        "--output",
-        type=Path,
-        metavar="PATH",
-        help="file or folder (default: standard output)",
-    )
-    parser.add_argument(
-        "--output-format",
-        choices=(*FORMATS, "all"),
-        help="default: by the extension of -o, otherwise csv",
-    )
+    add_output(parser)
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "--threshold",

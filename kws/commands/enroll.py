@@ -260,6 +260,8 @@ def _learn(
         problems.add(problem)
     for warning in model.warnings:
         console.warning(warning)
+    if model.losses:
+        console.info(f"loss {model.losses[0]:.2f} -> {model.losses[-1]:.2f}")
     for line in model.report.summary():
         console.info(line)
     if args.report is not None:

@@ -70,6 +70,8 @@ def test_too_little_and_bad_frames_are_refused():
     bad[0][3, 1] = np.nan
     with pytest.raises(InputError, match="NaN"):
         Background.learn(bad, encoder="e")
+    with pytest.raises(InputError, match="silent"):
+        Background.learn([np.ones((40, 4), np.float32)], encoder="e")
 
 
 def test_the_bundled_one_is_of_the_bundled_encoder():
