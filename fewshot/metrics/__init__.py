@@ -7,15 +7,15 @@ taken for anomalous where ``score > threshold``. Anomalous and unknown clips are
 from fewshot.metrics.detection import auc, count, det_curve, eer, f1, pauc, precision, recall
 from fewshot.metrics.expected_f1 import bounded_f1_ev, f1_ev, optimal_threshold
 from fewshot.metrics.open_set import (
-    known_unknown_auc,
-    known_unknown_eer,
-    known_unknown_pauc,
     openness,
     oscr,
     top1_auc,
     top1_eer,
     top1_pauc,
     top1_roc,
+    unknown_auc,
+    unknown_eer,
+    unknown_pauc,
     weighted_accuracy,
     weighted_task_accuracy,
 )
@@ -28,9 +28,6 @@ __all__ = [
     "eer",
     "f1",
     "f1_ev",
-    "known_unknown_auc",
-    "known_unknown_eer",
-    "known_unknown_pauc",
     "openness",
     "optimal_threshold",
     "oscr",
@@ -41,6 +38,9 @@ __all__ = [
     "top1_eer",
     "top1_pauc",
     "top1_roc",
+    "unknown_auc",
+    "unknown_eer",
+    "unknown_pauc",
     "weighted_accuracy",
     "weighted_task_accuracy",
 ]

@@ -49,12 +49,13 @@ def _checked_labels(
     labels: ArrayLike, predicted: ArrayLike, unknown: object
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Labels, predictions, and which of the labels are unknown."""
-    labels, predicted = np.asarray(labels), np.asarray(predicted)
+    # As objects, since an array of numbers and a word would become one of words.
+    labels, predicted = np.asarray(labels, dtype=object), np.asarray(predicted, dtype=object)
     if labels.ndim != 1 or not labels.size:
         raise ValueError(f"labels must have the shape (n,) with n > 0, not {labels.shape}")
     if predicted.shape != labels.shape:
         raise ValueError(f"{len(labels)} labels but predictions of the shape {predicted.shape}")
-    is_unknown = np.asarray(labels == unknown)
+    is_unknown = labels == unknown
     if is_unknown.all() or not is_unknown.any():
         which = "all" if is_unknown.all() else "none"
         message = f"{which} of the {len(labels)} labels are {unknown!r}"
@@ -144,7 +145,8 @@ def weighted_task_accuracy(
     labels, predicted, is_unknown = _checked_labels(labels, predicted, unknown)
     rejected = checked_flags("rejected", rejected, len(labels))
     right = labels == predicted
-    classes = [right[labels == label].mean() for label in np.unique(labels[~is_unknown])]
+    known = dict.fromkeys(labels[~is_unknown])
+    classes = [right[labels == label].mean() for label in known]
     return float(weight * np.mean(classes) + (1 - weight) * np.mean(rejected == is_unknown))
 
 
@@ -152,7 +154,7 @@ def _is_unknown(labels: ArrayLike, unknown: object) -> np.ndarray:
     return _checked_labels(labels, labels, unknown)[2]
 
 
-def known_unknown_auc(labels: ArrayLike, scores: ArrayLike, *, unknown: object = UNKNOWN) -> float:
+def unknown_auc(labels: ArrayLike, scores: ArrayLike, *, unknown: object = UNKNOWN) -> float:
     """AUROC of known against unknown clips.
 
     Parameters
@@ -170,14 +172,14 @@ def known_unknown_auc(labels: ArrayLike, scores: ArrayLike, *, unknown: object =
     return detection.auc(_is_unknown(labels, unknown), scores)
 
 
-def known_unknown_pauc(
+def unknown_pauc(
     labels: ArrayLike, scores: ArrayLike, p: float = 0.1, *, unknown: object = UNKNOWN
 ) -> float:
     """Partial AUROC of known against unknown clips, as `fewshot.metrics.pauc`."""
     return detection.pauc(_is_unknown(labels, unknown), scores, p)
 
 
-def known_unknown_eer(labels: ArrayLike, scores: ArrayLike, *, unknown: object = UNKNOWN) -> float:
+def unknown_eer(labels: ArrayLike, scores: ArrayLike, *, unknown: object = UNKNOWN) -> float:
     """Equal error rate of known against unknown clips, which is the top-N one of N classes."""
     return detection.eer(_is_unknown(labels, unknown), scores)
 

@@ -143,10 +143,10 @@ def test_answering_always_unknown_is_worth_one_half():
 def test_known_against_unknown_ignores_the_classes(test_set):
     labels, _, scores = test_set
     anomalous = [label == "unknown" for label in labels]
-    assert metrics.known_unknown_auc(labels, scores) == metrics.auc(anomalous, scores)
-    assert metrics.known_unknown_pauc(labels, scores) == metrics.pauc(anomalous, scores)
-    assert metrics.known_unknown_pauc(labels, scores, 0.5) == metrics.pauc(anomalous, scores, 0.5)
-    assert metrics.known_unknown_eer(labels, scores) == metrics.eer(anomalous, scores)
+    assert metrics.unknown_auc(labels, scores) == metrics.auc(anomalous, scores)
+    assert metrics.unknown_pauc(labels, scores) == metrics.pauc(anomalous, scores)
+    assert metrics.unknown_pauc(labels, scores, 0.5) == metrics.pauc(anomalous, scores, 0.5)
+    assert metrics.unknown_eer(labels, scores) == metrics.eer(anomalous, scores)
 
 
 @given(test_sets)
@@ -190,9 +190,9 @@ def test_top1_eer_against_naive(test_set):
 def test_without_confusion_top1_is_known_against_unknown(test_set):
     labels, scores = test_set
     expected = {
-        top1_auc: metrics.known_unknown_auc,
-        top1_pauc: metrics.known_unknown_pauc,
-        top1_eer: metrics.known_unknown_eer,
+        top1_auc: metrics.unknown_auc,
+        top1_pauc: metrics.unknown_pauc,
+        top1_eer: metrics.unknown_eer,
     }
     for measure, plain in expected.items():
         assert measure(labels, labels, scores) == pytest.approx(plain(labels, scores))
@@ -201,8 +201,8 @@ def test_without_confusion_top1_is_known_against_unknown(test_set):
 def test_worked_example():
     assert top1_auc(*WORKED) == oscr(*WORKED) == 0.625
     assert top1_eer(*WORKED) == 0.5
-    assert metrics.known_unknown_auc(LABELS, SCORES) == 0.875
-    assert metrics.known_unknown_eer(LABELS, SCORES) == 0.25
+    assert metrics.unknown_auc(LABELS, SCORES) == 0.875
+    assert metrics.unknown_eer(LABELS, SCORES) == 0.25
     assert top1_pauc(*WORKED) == pytest.approx(0.5 * (1 - 0.005 / 0.095))
 
 
@@ -213,10 +213,21 @@ def test_nothing_right():
 
 
 def test_another_word_for_unknown():
-    labels = [-1 if label == "unknown" else len(label) for label in LABELS]
-    predicted = [len(label) for label in PREDICTED]
+    numbers = {"bell": 4, "siren": 5, "unknown": -1}
+    labels, predicted = ([numbers[label] for label in column] for column in (LABELS, PREDICTED))
     assert oscr(labels, predicted, SCORES, unknown=-1) == 0.625
     assert metrics.weighted_accuracy(labels, [4, 5, 5, 5, -1, 5], unknown=-1) == 0.625
+
+
+def test_numbers_as_classes_beside_a_word():
+    numbers = {"bell": 4, "siren": 5, "unknown": "unknown"}
+    labels, predicted = ([numbers[label] for label in column] for column in (LABELS, PREDICTED))
+    assert oscr(labels, np.array(predicted), SCORES) == 0.625
+    rejected = [False] * 6
+    assert metrics.weighted_task_accuracy(
+        labels, predicted, rejected
+    ) == metrics.weighted_task_accuracy(LABELS, PREDICTED, rejected)
+    assert metrics.weighted_accuracy(labels, [4, 5, 5, 5, "unknown", 5]) == 0.625
 
 
 MEASURES = [
@@ -229,9 +240,9 @@ MEASURES = [
     top1_pauc,
     top1_eer,
     oscr,
-    lambda labels, predicted, scores: metrics.known_unknown_auc(labels, scores),
-    lambda labels, predicted, scores: metrics.known_unknown_pauc(labels, scores),
-    lambda labels, predicted, scores: metrics.known_unknown_eer(labels, scores),
+    lambda labels, predicted, scores: metrics.unknown_auc(labels, scores),
+    lambda labels, predicted, scores: metrics.unknown_pauc(labels, scores),
+    lambda labels, predicted, scores: metrics.unknown_eer(labels, scores),
 ]
 
 
