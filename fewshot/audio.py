@@ -55,6 +55,8 @@ class Conditioner:
         Channels of what is pushed, at least 1.
     name : str
         What error messages call the sound, for example its path.
+    highpass : bool
+        False leaves the filter out.
 
     Raises
     ------
@@ -75,7 +77,9 @@ class Conditioner:
     3000
     """
 
-    def __init__(self, source_rate: int, channels: int = 1, *, name: str = "sound") -> None:
+    def __init__(
+        self, source_rate: int, channels: int = 1, *, name: str = "sound", highpass: bool = True
+    ) -> None:
         if source_rate not in _SOURCE_RATES:
             raise InputError(
                 f"{name}: cannot use a sampling rate of {source_rate} Hz; "
@@ -86,8 +90,8 @@ class Conditioner:
         self._resampler = None
         if source_rate != SAMPLE_RATE:
             self._resampler = soxr.ResampleStream(source_rate, SAMPLE_RATE, 1, quality="HQ")
-        self._filter = butter(4, 50, "highpass", fs=SAMPLE_RATE, output="sos")
-        self._filter_state = np.zeros((len(self._filter), 2))
+        self._filter = butter(4, 50, "highpass", fs=SAMPLE_RATE, output="sos") if highpass else None
+        self._filter_state = np.zeros((2, 2))
 
     def push(self, samples: ArrayLike) -> np.ndarray:
         """Condition the next samples.
@@ -126,7 +130,7 @@ class Conditioner:
     def _condition(self, samples: np.ndarray, *, last: bool) -> np.ndarray:
         if self._resampler is not None:
             samples = self._resampler.resample_chunk(samples, last=last)
-        if len(samples):
+        if len(samples) and self._filter is not None:
             samples, self._filter_state = sosfilt(self._filter, samples, zi=self._filter_state)
         return samples.astype(np.float32, copy=False)
 
@@ -169,7 +173,9 @@ def audio_files(path: str | os.PathLike) -> list[Path]:
     return files
 
 
-def read_blocks(path: str | os.PathLike, *, block_s: float = 10.0) -> Iterator[np.ndarray]:
+def read_blocks(
+    path: str | os.PathLike, *, block_s: float = 10.0, highpass: bool = True
+) -> Iterator[np.ndarray]:
     """Read a file as conditioned blocks, in constant memory.
 
     Parameters
@@ -178,6 +184,8 @@ def read_blocks(path: str | os.PathLike, *, block_s: float = 10.0) -> Iterator[n
         A file of any format that libsndfile reads.
     block_s : float
         How much of the file is read at once, in s; the samples do not depend on it.
+    highpass : bool
+        As in `Conditioner`.
 
     Yields
     ------
@@ -193,7 +201,7 @@ def read_blocks(path: str | os.PathLike, *, block_s: float = 10.0) -> Iterator[n
         sampling rate that `Conditioner` refuses. Some of this shows only after the first blocks.
     """
     with _open(path) as file:
-        yield from _conditioned(file, 0, file.frames, block_s)
+        yield from _conditioned(file, 0, file.frames, block_s, highpass)
 
 
 def read(path: str | os.PathLike) -> np.ndarray:
@@ -337,10 +345,10 @@ def _open(path: str | os.PathLike) -> Iterator[_SoundFile]:
 
 
 def _conditioned(
-    file: _SoundFile, start: int, stop: int, block_s: float = 10.0
+    file: _SoundFile, start: int, stop: int, block_s: float = 10.0, highpass: bool = True
 ) -> Iterator[np.ndarray]:
     """Condition the file's samples [start, stop) in blocks that are not empty."""
-    conditioner = Conditioner(file.samplerate, file.channels, name=file.name)
+    conditioner = Conditioner(file.samplerate, file.channels, name=file.name, highpass=highpass)
     size = max(1, round(block_s * file.samplerate))
     position = file.skip(start)
     while position < stop:

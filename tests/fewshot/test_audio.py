@@ -472,3 +472,13 @@ def test_normalise():
     np.testing.assert_array_equal(audio.normalise(samples, 0.0), samples)
     assert audio.normalise([]).shape == (0,)
     assert np.isfinite(audio.normalise(np.full(3, 1e-44, dtype=np.float32))).all()
+
+
+def test_without_the_high_pass_low_sound_stays(tmp_path):
+    low = np.sin(2 * np.pi * 20 * np.arange(16000) / 16000).astype(np.float32)
+    bare = audio.Conditioner(16000, highpass=False)
+    np.testing.assert_array_equal(np.concatenate([bare.push(low), bare.finish()]), low)
+    soundfile.write(tmp_path / "low.wav", 0.5 * low, 16000, subtype="FLOAT")
+    (kept,) = audio.read_blocks(tmp_path / "low.wav", highpass=False)
+    np.testing.assert_array_equal(kept, 0.5 * low)
+    assert np.abs(audio.read(tmp_path / "low.wav")[8000:]).max() < 0.02
