@@ -1,0 +1,146 @@
+"""What clips are compared by: a clip in, one embedding of unit length out."""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
+from pathlib import Path
+from typing import Protocol, Self, runtime_checkable
+
+import numpy as np
+
+from fewshot.encoders.external import BUNDLED
+from fewshot.errors import InputError
+from osc.config import DEFAULT
+from osc.representations.external import SUFFIXES, External
+from osc.representations.mfcc import MfccStatistics
+
+
+@runtime_checkable
+class Representation(Protocol):
+    """Maps clips to embeddings of unit length.
+
+    Waveforms are mono at 16 kHz, of any length from 0.1 s; a representation repeats or crops them
+    as it needs. They are high-pass filtered at 50 Hz unless the representation has an attribute
+    ``highpass`` that is False.
+    """
+
+    def fit(self, waveforms: Sequence[np.ndarray], labels: Sequence[str], *, seed: int = 0) -> Self:
+        """Learn from training clips, all classes of known unknowns told apart by their labels."""
+
+    def transform(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+        """Embeddings, shape (n, dim), float32, of unit length."""
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict]:
+        """What was learnt, as arrays and as settings that JSON can hold."""
+
+    @classmethod
+    def restore(cls, tensors: Mapping[str, np.ndarray], settings: Mapping) -> Self:
+        """Rebuild what `state` described."""
+
+
+REPRESENTATIONS: dict[str, Callable[..., Representation]] = {
+    "mfcc": MfccStatistics,
+    "external": External,
+}
+"""Representations by the names that model files know them by."""
+ALIASES = {DEFAULT: "mfcc"}
+FOREIGN_WEIGHTS = {
+    "vggish": "VGGish (github.com/tensorflow/models, research/audioset/vggish)",
+    "openl3": "OpenL3 (github.com/marl/openl3)",
+    "pann": "a PANN such as CNN14 (zenodo.org, record 3987831)",
+    "kumar": "Kumar's weak-feature network (github.com/anuragkr90/weak_feature_extractor)",
+    "wav2vec2": "a wav2vec 2.0 bundle of torchaudio.pipelines",
+}
+"""Embeddings of the papers whose weights are not part of this package."""
+
+
+def create(representation: object, options: Mapping[str, object] | None = None) -> Representation:
+    """A representation that has not learnt anything yet.
+
+    Parameters
+    ----------
+    representation : str, path, callable or Representation
+        One of `REPRESENTATIONS` or "default"; "speech-embedding", or the ONNX or TorchScript file
+        of an encoder (`fewshot.encoders.external`); a function that maps a waveform (n,) at 16 kHz
+        to frames (n_frames, dim) or one embedding (dim,); or an object, which is copied.
+    options : mapping, optional
+        Parameters of the representation; None is its own default.
+
+    Raises
+    ------
+    InputError
+        No representation has this name, or it does not have one of the options.
+    """
+    options = {name: value for name, value in (options or {}).items() if value is not None}
+    if isinstance(representation, Representation) and not isinstance(representation, type):
+        _check_options(type(representation).__name__, (), options)
+        return copy.deepcopy(representation)
+    if callable(representation) and not isinstance(representation, type):
+        _check_options("a function", (), options)
+        return External(representation)
+    if not isinstance(representation, str | Path):
+        raise InputError(f"representation is {representation!r}; use {_names()}")
+    name = ALIASES.get(str(representation), str(representation))
+    if name.lower() in FOREIGN_WEIGHTS:
+        raise InputError(
+            f"representation {name!r}: its weights are not part of this package and are never "
+            f"downloaded; fetch {FOREIGN_WEIGHTS[name.lower()]}, export it to ONNX or TorchScript "
+            "(16 kHz samples in, frames out), write NAME.json with window, step, hop, centre and "
+            "dim beside NAME.onnx, and give that file"
+        )
+    if name == BUNDLED or Path(name).suffix in SUFFIXES:
+        _check_options(name, (), options)
+        return External(name)
+    if name not in REPRESENTATIONS or name == External.name:
+        raise InputError(f"no representation {name!r}; use {_names()}")
+    kind = REPRESENTATIONS[name]
+    _check_options(name, tuple(signature(kind).parameters), options)
+    return kind(**options)
+
+
+def options_of(representation: object) -> tuple[str, ...]:
+    """Names of the options that `create` takes with a representation."""
+    kind = REPRESENTATIONS.get(ALIASES.get(str(representation), str(representation)))
+    return () if kind in (None, External) else tuple(signature(kind).parameters)
+
+
+def _names() -> str:
+    named = [DEFAULT, *(name for name in REPRESENTATIONS if name != External.name), BUNDLED]
+    return f"{', '.join(named)}, or the .onnx, .pt or .ts file of an encoder"
+
+
+def _check_options(name: str, known: tuple[str, ...], options: Mapping[str, object]) -> None:
+    for option in options:
+        if option not in known:
+            has = f"it has {', '.join(known)}" if known else "it has none"
+            raise InputError(f"representation {name} has no option {option}; {has}")
+
+
+def name_of(representation: Representation) -> str:
+    """The name that model files know a representation by.
+
+    Raises
+    ------
+    InputError
+        It is not one of `REPRESENTATIONS`.
+    """
+    for name, kind in REPRESENTATIONS.items():
+        if type(representation) is kind:
+            return name
+    raise InputError(
+        f"a {type(representation).__name__} cannot be saved; give it a name in "
+        "osc.representations.REPRESENTATIONS first"
+    )
+
+
+def restore(name: str, tensors: Mapping[str, np.ndarray], settings: Mapping) -> Representation:
+    """The representation that a model file describes.
+
+    Raises
+    ------
+    InputError
+        This release has none of that name.
+    """
+    if name not in REPRESENTATIONS:
+        raise InputError(f"it was learnt with representation {name!r}, which is not there")
+    return REPRESENTATIONS[name].restore(tensors, settings)

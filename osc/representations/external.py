@@ -1,0 +1,92 @@
+"""Embeddings that others trained: the mean over the frames of a clip."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from fewshot.encoders.external import ExternalEncoder, load_encoder
+from fewshot.errors import InputError
+from osc.vectors import unit
+
+SUFFIXES = (".onnx", ".pt", ".ts")
+"""Endings of the files that hold encoders."""
+
+
+class External:
+    """The mean over the frames that a given encoder makes of a clip, at unit length.
+
+    Parameters
+    ----------
+    encoder : str, path or callable
+        "speech-embedding"; an ONNX or TorchScript file with its description beside it
+        (`fewshot.encoders.external.load_encoder`); or a function that maps a waveform (n,), float32
+        at 16 kHz, to frames (n_frames, dim) or one embedding (dim,).
+
+    Notes
+    -----
+    The encoder is loaded when it is first used, and again in every process that a copy is sent to.
+    A function cannot be saved with a model.
+    """
+
+    name = "external"
+    highpass = True
+
+    def __init__(self, encoder: str | Path | Callable[[np.ndarray], np.ndarray]) -> None:
+        self.encoder = encoder
+        self._loaded: ExternalEncoder | None = None
+
+    def fit(self, waveforms: Sequence[np.ndarray], labels: Sequence[str], *, seed: int = 0) -> Self:
+        """Nothing is learnt, but an encoder that is not there is refused."""
+        self._embed(waveforms[0])
+        return self
+
+    def transform(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+        """Embeddings, shape (n, dim), float32, of unit length."""
+        return unit(np.stack([self._embed(samples) for samples in waveforms]))
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict]:
+        """Which file was used."""
+        if callable(self.encoder):
+            raise InputError(
+                "a function cannot be saved with a model; export it to ONNX or TorchScript and "
+                "give the file"
+            )
+        return {}, {"file": str(self.encoder), "sha256": self._encoder().spec.sha256}
+
+    @classmethod
+    def restore(cls, tensors: Mapping[str, np.ndarray], settings: Mapping) -> Self:
+        """Load the file again.
+
+        Raises
+        ------
+        InputError
+            It is not there, or another one.
+        """
+        restored = cls(str(settings["file"]))
+        if restored._encoder().spec.sha256 != settings["sha256"]:
+            raise InputError(
+                f"{settings['file']}: not the encoder that the model was learnt with; put that one "
+                "back, or learn the classes again"
+            )
+        return restored
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_loaded": None}
+
+    def _encoder(self) -> ExternalEncoder:
+        if self._loaded is None:
+            self._loaded = load_encoder(self.encoder)
+        return self._loaded
+
+    def _embed(self, samples: np.ndarray) -> np.ndarray:
+        if not callable(self.encoder):
+            return self._encoder().embed(samples).mean(axis=0)
+        frames = np.asarray(self.encoder(samples), np.float32)
+        if frames.ndim not in (1, 2) or not frames.size or not np.isfinite(frames).all():
+            raise InputError(
+                f"the encoder gave an array of shape {frames.shape} for {len(samples)} samples; it "
+                "must give finite frames (n_frames, dim) or an embedding (dim,)"
+            )
+        return frames if frames.ndim == 1 else frames.mean(axis=0)

@@ -1,0 +1,78 @@
+"""The score that a clip of a known class has to reach, from the training clips alone."""
+
+import numpy as np
+
+from fewshot.errors import InputError
+from osc.config import AUTO, FOREIGN
+from osc.decisions import TrainingScores
+
+FOREIGN_PERCENTILE = 95.0
+
+
+def threshold_for(method: object, scores: TrainingScores) -> float:
+    """Threshold of a classifier.
+
+    Parameters
+    ----------
+    method : float or str
+        The threshold itself; "auto" (`automatic`); "foreign" (`from_foreign`); or the name of an
+        estimator in `fewshot.thresholds`, which sees 1 - score of the clips' own classes. At one
+        shot these are scores of altered copies, which are higher than those of other recordings:
+        there the mean of the estimate and of `from_foreign` is taken.
+    scores : TrainingScores
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    InputError
+        No method has this name.
+    """
+    if isinstance(method, int | float | np.number) and not isinstance(method, bool):
+        if not np.isfinite(method):
+            raise InputError(f"threshold is {method}; give a finite number")
+        return float(method)
+    if method == AUTO:
+        return automatic(scores.own, scores.foreign)
+    if method == FOREIGN:
+        return from_foreign(scores.foreign)
+    from fewshot.thresholds import ESTIMATORS, estimate
+
+    if method not in ESTIMATORS:
+        raise InputError(
+            f"threshold is {method!r}; give a number, {AUTO}, {FOREIGN}, or one of "
+            f"{', '.join(ESTIMATORS)}"
+        )
+    own = 1.0 - estimate(1.0 - scores.own, str(method))
+    if scores.left_out or not len(scores.foreign):
+        return own
+    return (own + from_foreign(scores.foreign)) / 2
+
+
+def automatic(own: np.ndarray, foreign: np.ndarray) -> float:
+    """Midway between what clips reach for their own class and what they reach for others.
+
+    Parameters
+    ----------
+    own, foreign : np.ndarray, shapes (m,) and (n,)
+        As in `TrainingScores`; m > 0.
+
+    Returns
+    -------
+    float
+        The mean of the median of the former and the 95th percentile of the latter (0 where there
+        are none).
+
+    Examples
+    --------
+    >>> automatic(np.array([0.7, 0.8, 0.9]), np.array([0.2, 0.2]))
+    0.5
+    """
+    return float((np.median(own) + from_foreign(foreign)) / 2)
+
+
+def from_foreign(foreign: np.ndarray) -> float:
+    """The 95th percentile of the scores for classes that are not the clips' own; 0 without any."""
+    return float(np.percentile(foreign, FOREIGN_PERCENTILE)) if len(foreign) else 0.0
