@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fewshot.plot import COLOURS, INK, new_figure, save, side_by_side
+from fewshot.plot import COLOURS, INK, legend, new_figure, save, side_by_side
 from osc import OpenSetClassifier
 from osc.synthesis import ALARMS, HOUSEHOLD, recording
 
@@ -88,7 +88,7 @@ def draw(
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.set_xlabel("score: similarity to the nearest alarm (below -1: a known unknown is nearer)")
-    axes.legend(frameon=False, loc="lower left")
+    legend(figure)
     save(figure, path, force=True)
 
 

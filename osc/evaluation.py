@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fewshot.errors import InputError
-from fewshot.metrics import known_unknown_auc
+from fewshot.metrics import unknown_auc
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def evaluate(
         unknown_accuracy=unknown_accuracy,
         weighted_accuracy=(known_accuracy + unknown_accuracy) / 2 if both else None,
         closed_set_accuracy=_share((closest == truth)[known]),
-        auroc=known_unknown_auc(~known, -np.asarray(scores), unknown=True) if both else None,
+        auroc=unknown_auc(~known, -np.asarray(scores), unknown=True) if both else None,
         classes={label: _counts(confusion[i], i, last) for label, i in columns.items()},
         confusion=confusion,
     )

@@ -15,7 +15,10 @@ SUFFIXES = (".onnx", ".pt", ".ts")
 
 
 class External:
-    """The mean over the frames that a given encoder makes of a clip, at unit length.
+    """The mean over the frames that a given encoder makes of a clip, centred, at unit length.
+
+    Embeddings of other people's networks tend to point the same way; where there are two training
+    clips or more, their mean is taken off.
 
     Parameters
     ----------
@@ -35,25 +38,31 @@ class External:
 
     def __init__(self, encoder: str | Path | Callable[[np.ndarray], np.ndarray]) -> None:
         self.encoder = encoder
+        self.mean_: np.ndarray | None = None
         self._loaded: ExternalEncoder | None = None
 
     def fit(self, waveforms: Sequence[np.ndarray], labels: Sequence[str], *, seed: int = 0) -> Self:
-        """Nothing is learnt, but an encoder that is not there is refused."""
-        self._embed(waveforms[0])
+        """Learn the mean of the training clips; labels and seed change nothing."""
+        embeddings = self._embedded(waveforms)
+        alone = len(embeddings) < 2
+        self.mean_ = np.zeros_like(embeddings[0]) if alone else embeddings.mean(axis=0)
         return self
 
     def transform(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
         """Embeddings, shape (n, dim), float32, of unit length."""
-        return unit(np.stack([self._embed(samples) for samples in waveforms]))
+        return unit(self._embedded(waveforms) - self.mean_)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
-        """Which file was used."""
+        """What was learnt, and which file was used."""
         if callable(self.encoder):
             raise InputError(
                 "a function cannot be saved with a model; export it to ONNX or TorchScript and "
                 "give the file"
             )
-        return {}, {"file": str(self.encoder), "sha256": self._encoder().spec.sha256}
+        return {"mean": self.mean_}, {
+            "file": str(self.encoder),
+            "sha256": self._encoder().spec.sha256,
+        }
 
     @classmethod
     def restore(cls, tensors: Mapping[str, np.ndarray], settings: Mapping) -> Self:
@@ -65,6 +74,7 @@ class External:
             It is not there, or another one.
         """
         restored = cls(str(settings["file"]))
+        restored.mean_ = tensors["mean"]
         if restored._encoder().spec.sha256 != settings["sha256"]:
             raise InputError(
                 f"{settings['file']}: not the encoder that the model was learnt with; put that one "
@@ -79,6 +89,9 @@ class External:
         if self._loaded is None:
             self._loaded = load_encoder(self.encoder)
         return self._loaded
+
+    def _embedded(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
+        return np.stack([self._embed(samples) for samples in waveforms])
 
     def _embed(self, samples: np.ndarray) -> np.ndarray:
         if not callable(self.encoder):
