@@ -17,8 +17,8 @@ ten household sounds that are synthesised here, one shot).
 
 Rows: "default" is what osc-train does; "mfcc" is the nearest class mean of MFCC statistics, scored
 by the margin to known unknowns, with the 95th percentile of foreign scores as threshold; "mfcc
-nearest" the nearest clip, with the automatic threshold; "mfcc margin" that scored by the margin; "speech" the
-nearest clip by the mean of the speech embedding's frames.
+nearest" the nearest clip, with the automatic threshold; "mfcc margin" that, scored by the margin;
+"speech" the nearest clip by the mean of the speech embedding's frames.
 """
 
 import argparse

@@ -81,7 +81,7 @@ def load(sound: object, name: str, length_s: float, *, highpass: bool = True) ->
     else:
         whole = _conditioned(sound, name, highpass)
         blocks = (whole[i : i + _BLOCK] for i in range(0, len(whole), _BLOCK))
-    samples = loudest(blocks, max(round(length_s * SAMPLE_RATE), 1))
+    samples = loudest(blocks, round(length_s * SAMPLE_RATE))
     if len(samples) < SHORTEST_S * SAMPLE_RATE:
         duration_s = len(samples) / SAMPLE_RATE
         raise InputError(
@@ -103,7 +103,8 @@ def loudest(blocks: Iterable[np.ndarray], n_samples: int) -> np.ndarray:
     blocks : iterable of np.ndarray, shape (m,)
         The recording, piece by piece.
     n_samples : int
-        Length of the part. It begins at a multiple of 0.1 s; of equals the first is taken.
+        Length of the part, at least 0.1 s. It begins at a multiple of 0.1 s; of equals the first is
+        taken.
 
     Returns
     -------
@@ -143,6 +144,8 @@ def _samples_and_rate(sound: object, name: str) -> tuple[np.ndarray, int]:
         samples, rate = sound
     try:
         samples, rate = np.asarray(samples, np.float32), int(rate)
+        if not samples.ndim:
+            raise ValueError
     except (TypeError, ValueError):
         raise InputError(
             f"{name}: not a clip; give a path, a waveform at 16 kHz or (waveform, sample_rate)"

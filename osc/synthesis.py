@@ -96,6 +96,7 @@ def _alarm(alarm: Alarm, rng: np.random.Generator) -> np.ndarray:
     n = round(DURATION_S * SAMPLE_RATE)
     out, position, count = np.zeros(n), 0, 0
     pitch, tempo = 1 + rng.uniform(-DRIFT, DRIFT), 1 + rng.uniform(-DRIFT, DRIFT)
+    stroke = _struck(pitch * np.array(alarm.tones_hz), 0.6, rng)
     while position < n:
         length = round(alarm.on_s * tempo * SAMPLE_RATE)
         if alarm.kind == "siren":
@@ -104,7 +105,7 @@ def _alarm(alarm: Alarm, rng: np.random.Generator) -> np.ndarray:
             low, high = alarm.tones_hz
             part = _tone(pitch * low * (high / low) ** sweep, alarm.harmonics)
         elif alarm.kind == "ring":
-            part = _struck(pitch * np.array(alarm.tones_hz), 0.6, rng)
+            part = stroke
         else:
             tone = pitch * alarm.tones_hz[count % len(alarm.tones_hz)]
             part = _tone(np.full(length, tone), alarm.harmonics)

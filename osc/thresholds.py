@@ -40,12 +40,12 @@ def threshold_for(method: object, scores: TrainingScores) -> float:
         return from_foreign(scores.foreign)
     from fewshot.thresholds import ESTIMATORS, estimate
 
-    if method not in ESTIMATORS:
+    if not isinstance(method, str) or method not in ESTIMATORS:
         raise InputError(
             f"threshold is {method!r}; give a number, {AUTO}, {FOREIGN}, or one of "
             f"{', '.join(ESTIMATORS)}"
         )
-    own = 1.0 - estimate(1.0 - scores.own, str(method))
+    own = 1.0 - estimate(1.0 - scores.own, method)
     if scores.left_out or not len(scores.foreign):
         return own
     return (own + from_foreign(scores.foreign)) / 2

@@ -208,7 +208,8 @@ class FrameStream:
         while len(self._waiting) - start >= self._block:
             block = self._waiting[start : start + self._block]
             runs = np.lib.stride_tricks.sliding_window_view(block, self._run)[:: spec.hop]
-            made = self._encoder.run(np.ascontiguousarray(runs))
+            # A view of what must not be written to is nothing that torch takes.
+            made = self._encoder.run(np.array(runs))
             frames.append(made.transpose(1, 0, 2).reshape(-1, spec.dim))
             self._made += self._n_frames
             start += self._n_frames * spec.hop

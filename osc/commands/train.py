@@ -129,14 +129,14 @@ def _threshold(text: str) -> float | str:
 def _train(args: argparse.Namespace) -> int:
     if args.clips is None and not (args.add and args.unknown):
         raise InputError("no clips; give a folder with a sub-folder per class, or a CSV")
+    if args.add is not None:
+        _check_add(args)
     output = args.output or args.add
     if output is None:
         raise InputError("no output; say with -o MODEL where the model goes")
     # Who names the same file twice wants it changed.
     same = bool(args.add and args.output and args.output.exists() and _same(args))
     check_writable(output, args.force or same)
-    if args.add is not None:
-        _check_add(args)
 
     use_threads(args.threads)
     from osc.classifier import OpenSetClassifier

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from fewshot.audio import SAMPLE_RATE
 from osc.vectors import tiled, unit
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 N_FFT, HOP = 2048, 512
 N_MELS, N_COEFFICIENTS = 64, 20
@@ -86,7 +89,7 @@ def cepstra(frames: np.ndarray) -> np.ndarray:
     from scipy.signal import savgol_filter
 
     window, bank = _constants()
-    power = np.abs(rfft(frames * window, axis=1)) ** 2 @ bank
+    power = (bank @ (np.abs(rfft(frames * window, axis=1)) ** 2).T).T
     level_db = 10 * np.log10(np.maximum(power, 1e-10))
     level_db = np.maximum(level_db, level_db.max() - RANGE_DB)
     static = dct(level_db, type=2, norm="ortho", axis=1)[:, :N_COEFFICIENTS]
@@ -95,16 +98,18 @@ def cepstra(frames: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=1)
-def _constants() -> tuple[np.ndarray, np.ndarray]:
-    """Hann window and Mel filters, shape (1025, 64), each filter with an area of 1."""
+def _constants() -> tuple[np.ndarray, "csr_array"]:
+    """Hann window and Mel filters, shape (64, 1025), each filter with an area of 1."""
     from scipy.signal import get_window
+    from scipy.sparse import csr_array
 
     edges = _hz(np.linspace(0.0, _mel(SAMPLE_RATE / 2), N_MELS + 2))
     bins = np.fft.rfftfreq(N_FFT, 1 / SAMPLE_RATE)[:, None]
     rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
     falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
     bank = np.maximum(0.0, np.minimum(rising, falling)) * 2 / (edges[2:] - edges[:-2])
-    return get_window("hann", N_FFT).astype(np.float32), bank.astype(np.float32)
+    # Nearly all weights are 0, and the product of sparse arrays starts no threads.
+    return get_window("hann", N_FFT).astype(np.float32), csr_array(bank.T.astype(np.float32))
 
 
 def _mel(hz: float) -> float:
