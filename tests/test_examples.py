@@ -115,3 +115,18 @@ def test_the_demonstration_names_a_command_that_is_not_installed(
     out, err = capfd.readouterr()
     assert out == "\n$ kws-enroll examples/words\n"
     assert err == "demo: kws-enroll is not installed; run make demo\n"
+
+
+def test_the_alarms_are_learnt_told_apart_and_drawn(tmp_path, monkeypatch, capsys):
+    spec = importlib.util.spec_from_file_location("osc_alarms", EXAMPLES / "osc_alarms.py")
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    few = dict(list(example.ALARMS.items())[:4]) | {example.LATER: example.ALARMS[example.LATER]}
+    monkeypatch.setattr(example, "ALARMS", few)
+    monkeypatch.setattr(example, "TAKES", range(1, 2))
+    monkeypatch.chdir(tmp_path)
+    example.main()
+    out = capsys.readouterr().out
+    assert "learnt 4 alarms" in out and out.count("weighted accuracy: ") == 2
+    assert (tmp_path / "build" / "osc" / "alarms.osc").stat().st_size > 1000
+    assert (tmp_path / "build" / "osc" / "alarms.png").stat().st_size > 10_000

@@ -102,8 +102,15 @@ def python(code):
     return ended.stdout
 
 
+def test_public_names_of_osc():
+    import osc
+
+    assert osc.__all__ == ["Monitor", "OpenSetClassifier", "__version__"]
+    assert set(osc.__all__) <= set(dir(osc))
+
+
 def test_importing_the_packages_imports_nothing_heavy():
-    out = python(f"import fewshot, kws, sys; print({HEAVY} & sys.modules.keys())")
+    out = python(f"import fewshot, kws, osc, sys; print({HEAVY} & sys.modules.keys())")
     assert out == "set()\n"
 
 
