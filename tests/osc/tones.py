@@ -8,7 +8,7 @@ import soundfile as sf
 from osc.vectors import unit
 
 RATE = 16000
-TONES_HZ = {"high": 2000.0, "low": 300.0}
+TONES_HZ = {"high": 2250.0, "low": 300.0}
 
 
 def clip(name: str, seed: int, duration_s: float = 1.0) -> np.ndarray:
