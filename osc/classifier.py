@@ -84,7 +84,7 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):
     def __init__(
         self,
         representation: object = DEFAULT,
-        decision: str = "nearest",
+        decision: str = "centre",
         threshold: float | str = AUTO,
         unknown_label: str | int = UNKNOWN,
         *,
@@ -182,7 +182,10 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):
         """Choose the threshold anew, by value or by the name of a method; returns itself."""
         check_is_fitted(self, "examples_")
         scores = training_scores(self.examples_, self.decision, self.rejection)
-        self.threshold_ = threshold_for(threshold, scores)
+        usual = getattr(self.representation_, "usual_threshold", None)
+        if self.decision == "softmax" or self.rejection == "margin":
+            usual = None
+        self.threshold_ = threshold_for(threshold, scores, usual)
         self.threshold = threshold
         return self
 

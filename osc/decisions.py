@@ -193,12 +193,15 @@ class TrainingScores:
     foreign : np.ndarray, shape (n,)
         Scores of all training clips if their own class were not known; empty where there is a
         single class.
+    others : np.ndarray, shape (n,)
+        Largest similarity of those clips to a known class that is not their own.
     left_out : bool
         Whether `own` is from clips that were left out.
     """
 
     own: np.ndarray
     foreign: np.ndarray
+    others: np.ndarray
     left_out: bool
 
 
@@ -224,11 +227,15 @@ def training_scores(examples: Examples, decision: str, rejection: str) -> Traini
     foreign[rows, index[rows]] = -np.inf
     if n_known == 1:
         foreign = foreign[~examples.known]
+    others = foreign[:, :n_known].max(axis=1).astype(float)
     # A known unknown meets its own class: it was trained on, and will be when it comes again.
     seen = class_similarities(examples.embeddings, examples, decision)[:, n_known:]
     foreign[:, n_known:] = seen if n_known > 1 else seen[~examples.known]
     return TrainingScores(
-        own[np.isfinite(own)], score(foreign, n_known, rejection).astype(float), left_out
+        own[np.isfinite(own)],
+        score(foreign, n_known, rejection).astype(float),
+        others,
+        left_out,
     )
 
 

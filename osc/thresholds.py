@@ -7,9 +7,10 @@ from osc.config import AUTO, FOREIGN
 from osc.decisions import TrainingScores
 
 FOREIGN_PERCENTILE = 95.0
+OTHERS_PERCENTILE = 70.0
 
 
-def threshold_for(method: object, scores: TrainingScores) -> float:
+def threshold_for(method: object, scores: TrainingScores, usual: float | None = None) -> float:
     """Threshold of a classifier.
 
     Parameters
@@ -20,6 +21,8 @@ def threshold_for(method: object, scores: TrainingScores) -> float:
         shot these are scores of altered copies, which are higher than those of other recordings:
         there the mean of the estimate and of `from_foreign` is taken.
     scores : TrainingScores
+    usual : float, optional
+        The representation's usual threshold, on which "auto" leans where there is one.
 
     Returns
     -------
@@ -35,6 +38,8 @@ def threshold_for(method: object, scores: TrainingScores) -> float:
             raise InputError(f"threshold is {method}; give a finite number")
         return float(method)
     if method == AUTO:
+        if usual is not None:
+            return leaning(scores.others, usual)
         return automatic(scores.own, scores.foreign)
     if method == FOREIGN:
         return from_foreign(scores.foreign)
@@ -71,6 +76,29 @@ def automatic(own: np.ndarray, foreign: np.ndarray) -> float:
     0.5
     """
     return float((np.median(own) + from_foreign(foreign)) / 2)
+
+
+def leaning(others: np.ndarray, usual: float) -> float:
+    """Midway between what separates in most tasks and what the clips reach for others' classes.
+
+    Parameters
+    ----------
+    others : np.ndarray, shape (n,)
+        As in `TrainingScores`.
+    usual : float
+
+    Returns
+    -------
+    float
+        The mean of the usual threshold and the 70th percentile of the others; the former where
+        there are none.
+
+    Examples
+    --------
+    >>> leaning(np.array([0.3, 0.3]), 0.4)
+    0.35
+    """
+    return float((usual + np.percentile(others, OTHERS_PERCENTILE)) / 2) if len(others) else usual
 
 
 def from_foreign(foreign: np.ndarray) -> float:

@@ -13,6 +13,7 @@ from fewshot.errors import InputError
 from osc.config import DEFAULT
 from osc.representations.external import SUFFIXES, External
 from osc.representations.mfcc import MfccStatistics
+from osc.representations.views import ThreeViews
 
 
 @runtime_checkable
@@ -21,7 +22,8 @@ class Representation(Protocol):
 
     Waveforms are mono at 16 kHz, of any length from 0.1 s; a representation repeats or crops them
     as it needs. They are high-pass filtered at 50 Hz unless the representation has an attribute
-    ``highpass`` that is False.
+    ``highpass`` that is False. An attribute ``usual_threshold`` is a cosine that separates known
+    from other sounds in most tasks; thresholds that are estimated lean on it.
     """
 
     def fit(self, waveforms: Sequence[np.ndarray], labels: Sequence[str], *, seed: int = 0) -> Self:
@@ -39,11 +41,12 @@ class Representation(Protocol):
 
 
 REPRESENTATIONS: dict[str, Callable[..., Representation]] = {
+    "three-views": ThreeViews,
     "mfcc": MfccStatistics,
     "external": External,
 }
 """Representations by the names that model files know them by."""
-ALIASES = {DEFAULT: "mfcc"}
+ALIASES = {DEFAULT: "three-views"}
 FOREIGN_WEIGHTS = {
     "vggish": "VGGish (github.com/tensorflow/models, research/audioset/vggish)",
     "openl3": "OpenL3 (github.com/marl/openl3)",

@@ -111,12 +111,12 @@ def test_whole_numbers_are_labels_too(tests, tmp_path):
 
 def test_classes_are_added_without_training_again():
     model = small()
-    before, threshold = model.representation_.mean_, model.threshold_
+    before, threshold = model.representation_.means_["timbre"], model.threshold_
     sweeps = [clip("sweep", seed) for seed in range(3)]
     assert model.add_class("sweep", sweeps[:1]) is model
     assert model.classes_.tolist() == ["high", "low", "sweep"]
     assert model.predict([sweeps[0], clip("low", 0)]).tolist() == ["sweep", "low"]
-    assert model.representation_.mean_ is before and model.threshold_ != threshold
+    assert model.representation_.means_["timbre"] is before and model.threshold_ != threshold
     model.add_class("unknown", [clip("noise", 0)], groups=["hiss"])
     assert model.predict([clip("noise", 0)]).tolist() == ["unknown"]
     model.add_class("sweep", sweeps[1:])
@@ -162,7 +162,7 @@ def test_saved_and_loaded_it_is_the_same(fitted, tests, tmp_path):
         (lambda tensors, header: header["parameters"].update(decision="x"), "decision is 'x'"),
         (lambda tensors, header: header["representation"].update(name="x"), "'x', which is not"),
         (lambda tensors, header: tensors.update(copied=tensors["copied"] + 99), "not there"),
-        (lambda tensors, header: tensors.pop("representation.mean"), "damaged model"),
+        (lambda tensors, header: tensors.pop("representation.timbre.mean"), "damaged model"),
     ],
 )
 def test_a_damaged_model_is_refused_in_a_line(fitted, tmp_path, damage, message):
@@ -257,7 +257,7 @@ UNUSABLE = {
     "rejection is 'x'": lambda: fit([LOW], rejection="x"),
     "length_s is 0": lambda: fit([LOW], length_s=0),
     "no representation 'x'": lambda: fit([LOW], representation="x"),
-    "mfcc has no option epochs": lambda: fit([LOW], options={"epochs": 3}),
+    "three-views has no option epochs": lambda: fit([LOW], options={"epochs": 3}),
 }
 
 

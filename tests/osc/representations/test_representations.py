@@ -3,7 +3,8 @@ import pytest
 
 from fewshot.errors import InputError
 from osc import OpenSetClassifier, representations
-from osc.representations import FOREIGN_WEIGHTS, MfccStatistics, create
+from osc.representations import FOREIGN_WEIGHTS, create
+from osc.representations.views import ThreeViews
 
 
 class Levels:
@@ -28,14 +29,14 @@ class Levels:
 
 
 def test_names_objects_and_options():
-    assert isinstance(create("default"), MfccStatistics)
+    assert isinstance(create("default"), ThreeViews)
     own = Levels(2.0)
     copy = create(own)
     assert copy is not own and copy.power == 2.0
     assert create("mfcc", {"epochs": None}).name == "mfcc"
     assert representations.options_of("default") == ()
     for wrong, message in (
-        ("nonsense", "no representation 'nonsense'; use default, mfcc"),
+        ("nonsense", "no representation 'nonsense'; use default, three-views, mfcc"),
         (3, "representation is 3"),
         (Levels, "representation is <class"),
         ("external", "no representation"),
