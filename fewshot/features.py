@@ -102,7 +102,12 @@ def _constants(
     n_mels: int, n_fft: int, sample_rate: int, low_hz: float, high_hz: float | None, device: str
 ) -> tuple[torch.Tensor, torch.Tensor]:
     bank = mel_filterbank(n_mels, n_fft, sample_rate, low_hz, high_hz)
-    return torch.hann_window(n_fft, device=device), bank.to(device)
+    return _hann(n_fft, device), bank.to(device)
+
+
+@lru_cache(maxsize=8)
+def _hann(n_fft: int, device: str) -> torch.Tensor:
+    return torch.hann_window(n_fft, device=device)
 
 
 def log_mel(
@@ -144,6 +149,66 @@ def log_mel(
     )
     mel = spectrum.abs().transpose(1, 2) @ bank
     return mel.clamp_(min=FLOOR).log_()
+
+
+def magnitude_spectrum(waveforms: torch.Tensor) -> torch.Tensor:
+    """Magnitudes of the Fourier transform of whole clips, without the bin at half the rate.
+
+    Parameters
+    ----------
+    waveforms : torch.Tensor, shape (n_waveforms, n_samples)
+
+    Returns
+    -------
+    torch.Tensor, shape (n_waveforms, n_samples // 2)
+
+    Notes
+    -----
+    Dissertation, section 5.3.1: no window, no scaling.
+    """
+    return torch.fft.rfft(waveforms)[:, : waveforms.shape[1] // 2].abs()
+
+
+def magnitude_spectrogram(
+    waveforms: torch.Tensor, *, n_fft: int = 1024, hop: int = 512
+) -> torch.Tensor:
+    """Magnitudes of the short-time Fourier transform: no Mel bands, no logarithm, no padding.
+
+    Parameters
+    ----------
+    waveforms : torch.Tensor, shape (n_waveforms, n_samples)
+        At least ``n_fft`` samples each.
+    n_fft, hop : int
+        Window (Hann) and hop in samples.
+
+    Returns
+    -------
+    torch.Tensor, shape (n_waveforms, n_frames, n_fft // 2 + 1)
+        As many frames as `spectrogram_shape` says, each of them whole.
+
+    Notes
+    -----
+    Dissertation, section 5.3.1.
+    """
+    window = _hann(n_fft, str(waveforms.device)).to(waveforms.dtype)
+    return torch.fft.rfft(waveforms.unfold(1, n_fft, hop) * window).abs()
+
+
+def spectrogram_shape(n_samples: int, *, n_fft: int = 1024, hop: int = 512) -> tuple[int, int]:
+    """Frames and bins of `magnitude_spectrogram`.
+
+    >>> spectrogram_shape(160_000), spectrogram_shape(64_000)
+    ((311, 513), (124, 513))
+    """
+    return max(0, (n_samples - n_fft) // hop + 1), n_fft // 2 + 1
+
+
+def without_temporal_mean(spectrograms: torch.Tensor) -> torch.Tensor:
+    """Take the mean over the frames off every bin of (n_spectrograms, n_frames, n_bins).
+
+    Dissertation, section 5.3.1: temporal mean normalisation. Constant sound vanishes.
+    """
+    return spectrograms - spectrograms.mean(dim=1, keepdim=True)
 
 
 def mfcc(

@@ -9,8 +9,12 @@ from fewshot.features import (
     hfcc,
     human_factor_filterbank,
     log_mel,
+    magnitude_spectrogram,
+    magnitude_spectrum,
     mel_filterbank,
     mfcc,
+    spectrogram_shape,
+    without_temporal_mean,
 )
 
 
@@ -147,3 +151,43 @@ def test_hfcc_by_hand():
     found = hfcc(x)
     np.testing.assert_allclose(found[:, :20], static, atol=1e-4)
     np.testing.assert_allclose(found[4:22, 20:], delta, atol=1e-4)
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 63, 64])
+def test_magnitude_spectrum_by_hand(n_samples):
+    x = np.random.default_rng(0).standard_normal((3, n_samples))
+    turns = np.outer(np.arange(n_samples // 2), np.arange(n_samples)) / n_samples
+    expected = np.abs(x @ np.exp(-2j * np.pi * turns).T)
+    found = magnitude_spectrum(torch.from_numpy(x)).numpy()
+    assert found.shape == (3, n_samples // 2)
+    np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize(("n_samples", "n_frames"), [(1024, 1), (1535, 1), (1536, 2), (5000, 8)])
+def test_magnitude_spectrogram_by_hand(n_samples, n_frames):
+    x = np.random.default_rng(0).standard_normal((2, n_samples))
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(1024) / 1024)
+    expected = [
+        [np.abs(np.fft.rfft(clip[512 * t : 512 * t + 1024] * window)) for t in range(n_frames)]
+        for clip in x
+    ]
+    found = magnitude_spectrogram(torch.from_numpy(x)).numpy()
+    assert found.shape == (2, *spectrogram_shape(n_samples))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_frames_of_the_papers_clips():
+    """Ten seconds have 311 frames, eighteen have 561; less than a window has none."""
+    assert [spectrogram_shape(n)[0] for n in (160_000, 288_000, 1023)] == [311, 561, 0]
+
+
+def test_what_is_constant_has_no_spectrogram_without_its_mean():
+    """A tone whose period divides the hop gives the same frame again and again."""
+    t = torch.arange(8192, dtype=torch.float64)
+    tone = torch.sin(2 * torch.pi * t / 64)
+    click = torch.zeros_like(t)
+    click[5000] = 1.0
+    both = without_temporal_mean(magnitude_spectrogram(torch.stack([tone, click])))
+    assert both[0].abs().max() < 1e-3
+    assert both[1].abs().max() > 0.5
+    assert both.mean(dim=1).abs().max() < 1e-12
