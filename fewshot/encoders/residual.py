@@ -1,7 +1,11 @@
-"""The residual block that the convolutional encoders share."""
+"""The residual blocks that the convolutional encoders share."""
 
 import torch
 from torch import nn
+from torch.nn.functional import pad, relu
+
+EPSILON, MOMENTUM = 1e-3, 0.01
+"""Of the batch normalisations of the two-branch encoder: what Keras takes by default."""
 
 
 class ResidualBlock(nn.Module):
@@ -49,3 +53,85 @@ class ResidualBlock(nn.Module):
         y = self.activation(self.norm1(self.conv1(x)))
         y = self.norm2(self.conv2(y)) + self.shortcut(x)
         return self.dropout(self.activation(y))
+
+
+class PreActivationBlock(nn.Module):
+    """Two 3x3 convolutions, each behind batch normalisation and ReLU, and a shortcut.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Where they differ, both axes are halved: by the stride of the first convolution, and in the
+        shortcut by a maximum over 2x2 and a 1x1 convolution. Else the shortcut is the identity. No
+        biases.
+    normalise : bool
+        Whether the input passes a batch normalisation, which the shortcut sees too.
+
+    Notes
+    -----
+    Dissertation, Table 15 (whose "stride = 1" is not meant for blocks that widen).
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, normalise: bool = True) -> None:
+        super().__init__()
+        widens = in_channels != out_channels
+        self.norm1 = batch_norm_2d(in_channels) if normalise else nn.Identity()
+        self.conv1 = (
+            SameConv2d(in_channels, out_channels, 3, stride=2)
+            if widens
+            else nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
+        )
+        self.norm2 = batch_norm_2d(out_channels)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
+        self.shortcut: nn.Module = nn.Identity()
+        if widens:
+            self.shortcut = nn.Sequential(
+                nn.MaxPool2d(2, ceil_mode=True),
+                nn.Conv2d(in_channels, out_channels, 1, bias=False),
+            )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (batch, in_channels, H, W) to (batch, out_channels, H, W), halved (rounded up)."""
+        x = self.norm1(x)
+        y = self.conv1(relu(x))
+        return self.shortcut(x) + self.conv2(relu(self.norm2(y)))
+
+
+class SameConv2d(nn.Conv2d):
+    """Convolution without bias that gives ceil(size / stride) values per axis."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int) -> None:
+        super().__init__(in_channels, out_channels, kernel, stride, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (batch, in_channels, H, W) to (batch, out_channels, H / stride, W / stride)."""
+        kernel, stride = self.kernel_size[0], self.stride[0]
+        rows, columns = (same_padding(size, kernel, stride) for size in x.shape[2:])
+        return super().forward(pad(x, (*columns, *rows)))
+
+
+def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    """Zeros before and behind an axis that make a convolution give ceil(size / stride) values.
+
+    >>> same_padding(124, 7, 2), same_padding(513, 7, 2)
+    ((2, 3), (3, 3))
+    """
+    total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+    return total // 2, total - total // 2
+
+
+def batch_norm_2d(channels: int) -> nn.BatchNorm2d:
+    """Batch normalisation as the two-branch encoder has it."""
+    return nn.BatchNorm2d(channels, eps=EPSILON, momentum=MOMENTUM)
+
+
+def batch_norm_1d(channels: int) -> nn.BatchNorm1d:
+    """Batch normalisation as the two-branch encoder has it."""
+    return nn.BatchNorm1d(channels, eps=EPSILON, momentum=MOMENTUM)
+
+
+def glorot_uniform(module: nn.Module) -> None:
+    """Draw the weights of all convolutions and dense layers."""
+    for part in module.modules():
+        if isinstance(part, nn.Conv1d | nn.Conv2d | nn.Linear):
+            nn.init.xavier_uniform_(part.weight)
