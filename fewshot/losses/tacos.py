@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn.functional import normalize
 
-from fewshot.losses.adacos import AdaptiveScale
+from fewshot.losses.adacos import AdaptiveScale, fixed_scale
 
 
 class TACosLoss(nn.Module):
@@ -43,7 +43,7 @@ class TACosLoss(nn.Module):
     ) -> None:
         super().__init__()
         self.centres = nn.Parameter(torch.randn(n_clusters, n_keywords, n_positions, dim))
-        self.scale = AdaptiveScale(n_keywords * n_positions)
+        self.scale = AdaptiveScale(max(1.0, fixed_scale(n_keywords * n_positions)))
 
     def similarities(self, embeddings: torch.Tensor) -> torch.Tensor:
         """Mean over time of the maximum over clusters of the cosine (equation 69).
