@@ -58,7 +58,10 @@ def train(
     InputError
         If the checkpoint is damaged or of another training.
     """
-    optimiser = torch.optim.Adam(modules.parameters(), lr=learning_rate)
+    devices = {parameter.device.type for parameter in modules.parameters()}
+    optimiser = torch.optim.Adam(
+        modules.parameters(), lr=learning_rate, fused=devices <= {"cpu", "cuda"}
+    )
     history: list[float] = []
     if checkpoint is not None and Path(checkpoint).exists():
         history = _resume(Path(checkpoint), modules, optimiser, generator)
@@ -133,6 +136,33 @@ def _resume(
             f"{path}: not a checkpoint of this training ({reason}); remove it to start again"
         ) from error
     return state["history"]
+
+
+@torch.no_grad()
+def estimate_norms(network: nn.Module, inputs: Iterable[torch.Tensor]) -> None:
+    """Estimate the statistics of batch normalisations for the network as it is now.
+
+    The running averages of a short training still hold what they started with, and what the
+    network was like before.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Put into evaluation mode at the end.
+    inputs : iterable of torch.Tensor
+        Batches as in training; all count the same.
+    """
+    norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+    network.train()
+    for x in inputs:
+        network(x)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    network.eval()
 
 
 def balanced_indices(labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

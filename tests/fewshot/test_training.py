@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from fewshot.errors import InputError
-from fewshot.training import balanced_indices, resolve_device, train
+from fewshot.training import balanced_indices, estimate_norms, resolve_device, train
 
 
 def test_minimises_a_loss_and_ends_in_evaluation_mode():
@@ -93,3 +93,16 @@ def test_devices():
     assert resolve_device("cpu") == "cpu"
     with pytest.raises(InputError):
         resolve_device("toaster")
+
+
+def test_statistics_are_those_of_the_batches_and_of_nothing_before():
+    network = nn.Sequential(nn.BatchNorm1d(3, momentum=0.01), nn.Dropout(0.5))
+    network(torch.randn(100, 3) - 50)
+    batches = [2 * torch.randn(400, 3) + 7 for _ in range(5)]
+    estimate_norms(network, iter(batches))
+    norm = network[0]
+    torch.testing.assert_close(norm.running_mean, torch.cat(batches).mean(dim=0))
+    expected = torch.stack([batch.var(dim=0) for batch in batches]).mean(dim=0)
+    torch.testing.assert_close(norm.running_var, expected)
+    assert norm.momentum == 0.01 and not network.training
+    assert norm.weight.grad is None
