@@ -1,0 +1,120 @@
+"""How long the published open-set network takes to learn and to classify.
+
+    python benchmarks/osc_speed.py [--threads 1] [--classes 14]
+
+Step: one of training on 4 s clips of noise, from waveforms to new parameters, and what of it goes
+where. Fold: `osc.representations.two_branch.TwoBranch` by the published schedule (100 epochs and a
+batch of 8 per shot), a few epochs of which are run and the rest is reckoned. Classification: from a
+waveform to logits, one clip and a batch. Processor time for what is learnt, which other programs on
+the machine disturb least; time on the clock for classification, whose threads wait for each other.
+The best of several.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+
+from fewshot.encoders.two_branch import TwoBranchEncoder
+from fewshot.features import magnitude_spectrogram, magnitude_spectrum, without_temporal_mean
+from fewshot.losses.adacos import SubClusterAdaCosLoss
+from osc.learning import SETTLING_EPOCHS
+from osc.representations.two_branch import TwoBranch
+
+N_SAMPLES = 64_000
+REPEATS = 7
+EPOCHS = (1, 4)
+
+
+def best_s(function: Callable[[], object], clock: Callable[[], float] = time.process_time) -> float:
+    """Shortest of several runs after two first ones, in seconds."""
+    function(), function()
+    times = []
+    for _ in range(REPEATS):
+        begin = clock()
+        function()
+        times.append(clock() - begin)
+    return min(times)
+
+
+def step_times_ms(batch: int, n_classes: int) -> list[float]:
+    """Features, spectrum branch, spectrogram branch (with their gradients), a whole step."""
+    waveforms = 0.1 * torch.randn(batch, N_SAMPLES)
+    labels = torch.rand(batch, n_classes).softmax(dim=1)
+    encoder = TwoBranchEncoder(N_SAMPLES)
+    loss = SubClusterAdaCosLoss(n_classes, encoder.dim)
+    optimiser = torch.optim.Adam(encoder.parameters(), fused=True)
+
+    def features() -> tuple[torch.Tensor, torch.Tensor]:
+        spectrograms = without_temporal_mean(magnitude_spectrogram(waveforms))
+        return magnitude_spectrum(waveforms), spectrograms
+
+    def learn(branch: nn.Module, x: torch.Tensor) -> None:
+        branch(x).square().mean().backward()
+
+    def step() -> None:
+        optimiser.zero_grad(set_to_none=True)
+        loss(encoder(waveforms), labels).backward()
+        optimiser.step()
+
+    spectra, spectrograms = features()
+    parts = [
+        features,
+        lambda: learn(encoder.spectrum_branch, spectra),
+        lambda: learn(encoder.spectrogram_branch, spectrograms),
+        step,
+    ]
+    return [1e3 * best_s(part) for part in parts]
+
+
+def fold_s(shots: int, n_classes: int, seed: int = 0) -> float:
+    """Processor time of a fold, reckoned from what some epochs take beyond fewer."""
+    rng = np.random.default_rng(seed)
+    n = shots * n_classes
+    clips = list(0.1 * rng.standard_normal((n, N_SAMPLES), np.float32))
+    labels = [str(i % n_classes) for i in range(n)]
+    seconds = []
+    for epochs in EPOCHS:
+        begin = time.process_time()
+        TwoBranch(epochs=epochs, batch_size=8 * shots, device="cpu").fit(clips, labels)
+        seconds.append(time.process_time() - begin)
+    # Each of these epochs was also run once without learning, which takes a third of it.
+    epoch = (seconds[1] - seconds[0]) / (EPOCHS[1] - EPOCHS[0]) / (4 / 3)
+    return epoch * (100 * shots + SETTLING_EPOCHS / 3)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--classes", type=int, default=14)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    print(f"{options.threads} threads, {options.classes} classes\n")
+    print(
+        f"{'step of training, ms':24}{'features':>10}{'spectrum':>10}{'spectrogr.':>11}{'all':>7}"
+    )
+    for batch in (8, 32):
+        times = step_times_ms(batch, options.classes)
+        print(
+            f"{f'batch of {batch}':24}"
+            + "".join(f"{t:>{w}.0f}" for t, w in zip(times, (10, 10, 11, 7), strict=True))
+        )
+    print(f"\n{'fold, s':24}{'all':>10}")
+    for shots in (1, 2, 4):
+        print(f"{f'{shots} shots':24}{fold_s(shots, options.classes):10.0f}")
+    rng = np.random.default_rng(0)
+    clips = list(0.1 * rng.standard_normal((32, N_SAMPLES), np.float32))
+    labels = [str(i % options.classes) for i in range(32)]
+    learnt = TwoBranch(epochs=1, batch_size=8, device="cpu").fit(clips, labels)
+    print(f"\n{'classification, ms':24}{'a clip':>10}")
+    for n in (1, 32):
+        seconds = best_s(lambda n=n: learnt.logits(clips[:n]), time.perf_counter)
+        print(f"{f'{n} at once':24}{1e3 * seconds / n:10.1f}")
+
+
+if __name__ == "__main__":
+    main()
