@@ -5,9 +5,8 @@
 Step: one of training on 4 s clips of noise, from waveforms to new parameters, and what of it goes
 where. Fold: `osc.representations.two_branch.TwoBranch` by the published schedule (100 epochs and a
 batch of 8 per shot), a few epochs of which are run and the rest is reckoned. Classification: from a
-waveform to logits, one clip and a batch. Processor time for what is learnt, which other programs on
-the machine disturb least; time on the clock for classification, whose threads wait for each other.
-The best of several.
+waveform to logits, one clip and a batch, by the clock too. All else is processor time, which other
+programs on the machine disturb least. The best of several.
 """
 
 import argparse
@@ -25,7 +24,7 @@ from osc.learning import SETTLING_EPOCHS
 from osc.representations.two_branch import TwoBranch
 
 N_SAMPLES = 64_000
-REPEATS = 7
+REPEATS = 9
 EPOCHS = (1, 4)
 
 
@@ -93,27 +92,25 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
-    print(f"{options.threads} threads, {options.classes} classes\n")
-    print(
-        f"{'step of training, ms':24}{'features':>10}{'spectrum':>10}{'spectrogr.':>11}{'all':>7}"
-    )
+    names = ("features", "spectrum branch", "spectrogram branch", "all")
+    print(f"{'step of training, ms':22}" + "".join(f"{name:>20}" for name in names))
     for batch in (8, 32):
         times = step_times_ms(batch, options.classes)
-        print(
-            f"{f'batch of {batch}':24}"
-            + "".join(f"{t:>{w}.0f}" for t, w in zip(times, (10, 10, 11, 7), strict=True))
-        )
-    print(f"\n{'fold, s':24}{'all':>10}")
+        print(f"{f'batch of {batch}':22}" + "".join(f"{t:>20.0f}" for t in times))
+    print(f"\n{'fold, s':22}")
     for shots in (1, 2, 4):
-        print(f"{f'{shots} shots':24}{fold_s(shots, options.classes):10.0f}")
+        print(f"{f'{shots} shots':22}{fold_s(shots, options.classes):20.0f}")
     rng = np.random.default_rng(0)
     clips = list(0.1 * rng.standard_normal((32, N_SAMPLES), np.float32))
     labels = [str(i % options.classes) for i in range(32)]
     learnt = TwoBranch(epochs=1, batch_size=8, device="cpu").fit(clips, labels)
-    print(f"\n{'classification, ms':24}{'a clip':>10}")
+    print(f"\n{'classification, ms':22}{'processor':>20}{'clock':>20}")
     for n in (1, 32):
-        seconds = best_s(lambda n=n: learnt.logits(clips[:n]), time.perf_counter)
-        print(f"{f'{n} at once':24}{1e3 * seconds / n:10.1f}")
+        times = [
+            1e3 / n * best_s(lambda n=n: learnt.logits(clips[:n]), clock)
+            for clock in (time.process_time, time.perf_counter)
+        ]
+        print(f"{f'{n} at once, each':22}" + "".join(f"{t:>20.1f}" for t in times))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from fewshot.encoders.external import ExternalEncoder, load_encoder
+from fewshot.encoders.external import BUNDLED, ExternalEncoder, load_encoder
 from fewshot.encoders.shallow import ShallowEncoder
 from fewshot.errors import InputError
 from osc.representations.learnt import Learnt
@@ -36,7 +36,7 @@ class Shallow(Learnt):
 
     def __init__(
         self,
-        encoder: str | Path | Callable[[np.ndarray], np.ndarray],
+        encoder: str | Path | Callable[[np.ndarray], np.ndarray] = BUNDLED,
         *,
         loss: str = "sub-cluster-adacos",
         train_centres: bool = False,
