@@ -1,7 +1,7 @@
 """The open-set classifier."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +16,7 @@ from osc import representations, sounds
 from osc.config import AUTO, DECISIONS, DEFAULT, KIND, LENGTH_S, REJECTIONS, UNKNOWN, VERSION
 from osc.copies import altered_copies
 from osc.decisions import Examples, class_similarities, score, training_scores
+from osc.representations.learnt import Learnt
 from osc.thresholds import threshold_for
 
 PROBABILITY_SCALE = 10.0
@@ -32,9 +33,9 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):
     representation : str, path, callable or Representation
         What clips are compared by: "default", "mfcc", the file of an encoder that others trained
         and so on, see `osc.representations.create`.
-    decision : {"nearest", "centre", "softmax"}
-        Similarity to a class: cosine to its nearest training clip; cosine to their mean; softmax
-        over the latter.
+    decision : {"centre", "nearest", "softmax"}
+        Similarity to a class: cosine to the mean of its training clips; cosine to the nearest of
+        them, as in the publications; softmax over the former.
     threshold : float or str
         Clips with a lower score are unknown. "auto", "foreign" or the name of an estimator of
         `fewshot.thresholds` estimate it from the training clips alone (`osc.thresholds`); the
@@ -102,7 +103,14 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):
         self.options = options
         self.seed = seed
 
-    def fit(self, X: Sequence, y: Sequence, groups: Sequence | None = None) -> Self:
+    def fit(
+        self,
+        X: Sequence,
+        y: Sequence,
+        groups: Sequence | None = None,
+        *,
+        on_epoch: Callable[[int, float], None] | None = None,
+    ) -> Self:
         """Learn classes.
 
         Parameters
@@ -114,6 +122,8 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):
         groups : sequence of str, length n, optional
             Which known unknowns are of one class; what it says of others is left alone. Without it
             each is a class of its own.
+        on_epoch : callable, optional
+            Called behind every epoch of a network's training with its number and mean loss.
 
         Returns
         -------
@@ -142,7 +152,9 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):
         ]
         unembedded = _unembedded(waveforms, names, own, known)
         unembedded.check_different()
-        self.representation_.fit(waveforms, told, seed=self.seed)
+        trained = on_epoch is not None and isinstance(self.representation_, Learnt)
+        progress = {"on_epoch": on_epoch} if trained else {}
+        self.representation_.fit(waveforms, told, seed=self.seed, **progress)
         return self._settle(self._embedded(unembedded, waveforms))
 
     def add_class(self, name: str | int, clips: Sequence, groups: Sequence | None = None) -> Self:

@@ -4,7 +4,7 @@ KIND, VERSION = "open-set classifier", 1
 UNKNOWN = "unknown"
 DEFAULT = "default"
 """The default representation's name."""
-DECISIONS = ("nearest", "centre", "softmax")
+DECISIONS = ("centre", "nearest", "softmax")
 REJECTIONS = ("similarity", "margin")
 AUTO, FOREIGN = "auto", "foreign"
 """Threshold rules beside those of `fewshot.thresholds`."""

@@ -112,9 +112,9 @@ def class_similarities(
     queries : np.ndarray, shape (n, dim)
         Embeddings of unit length.
     examples : Examples
-    decision : {"nearest", "centre", "softmax"}
-        Cosine to the nearest clip of a class; cosine to the mean of its clips; softmax over the
-        latter, with the scale sqrt(2) log(classes - 1) of AdaCos.
+    decision : {"centre", "nearest", "softmax"}
+        Cosine to the mean of a class's clips; cosine to the nearest of them; softmax over the
+        former, with the scale sqrt(2) log(classes - 1) of AdaCos.
     leave_one_out : bool
         The queries are the examples, and none is compared with itself.
 

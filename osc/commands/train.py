@@ -17,6 +17,7 @@ from fewshot.console import (
     existing_path,
     positive_float,
     positive_int,
+    progress,
     run,
     use_threads,
 )
@@ -149,7 +150,7 @@ def _train(args: argparse.Namespace) -> int:
     for problem in refused:
         problems.add(problem)
     _tell(args, good)
-    model = _learn(base, good, added=args.add is not None)
+    model = _learn(args, base, good)
     if args.threshold is not None:
         model.set_threshold(args.threshold)
     model.save(output, force=args.force or same)
@@ -201,13 +202,19 @@ def _tell(args: argparse.Namespace, clips: "Sequence[LabelledClip]") -> None:
 
 
 def _learn(
-    model: "OpenSetClassifier", clips: "Sequence[LabelledClip]", *, added: bool
+    args: argparse.Namespace, model: "OpenSetClassifier", clips: "Sequence[LabelledClip]"
 ) -> "OpenSetClassifier":
     from osc.data import groups_of
 
     paths, labels = [clip.path for clip in clips], [clip.label for clip in clips]
-    if not added:
-        return model.fit(paths, labels, groups=groups_of(clips))
+    if args.add is None:
+        with progress(total=args.epochs, desc="epoch", quiet=args.quiet) as bar:
+
+            def on_epoch(epoch: int, loss: float) -> None:
+                bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+                bar.update()
+
+            return model.fit(paths, labels, groups=groups_of(clips), on_epoch=on_epoch)
     for label in sorted(set(labels)):
         own = [clip for clip in clips if clip.label == label]
         model.add_class(label, [clip.path for clip in own], groups=groups_of(own))

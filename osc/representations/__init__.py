@@ -13,6 +13,8 @@ from fewshot.errors import InputError
 from osc.config import DEFAULT
 from osc.representations.external import SUFFIXES, External
 from osc.representations.mfcc import MfccStatistics
+from osc.representations.shallow import Shallow
+from osc.representations.two_branch import TwoBranch
 from osc.representations.views import ThreeViews
 
 
@@ -43,6 +45,8 @@ class Representation(Protocol):
 REPRESENTATIONS: dict[str, Callable[..., Representation]] = {
     "three-views": ThreeViews,
     "mfcc": MfccStatistics,
+    "two-branch": TwoBranch,
+    "shallow": Shallow,
     "external": External,
 }
 """Representations by the names that model files know them by."""

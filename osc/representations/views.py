@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
@@ -74,9 +75,7 @@ def movement(power: np.ndarray) -> np.ndarray:
     magnitudes = np.abs(np.fft.rfft(levels - levels.mean(axis=0), axis=0)) / len(levels)
     frequencies = np.fft.rfftfreq(len(levels), HOP / SAMPLE_RATE)
     edges = np.searchsorted(frequencies, np.array(MODULATION_HZ) - 1e-3)
-    energies = [
-        np.square(magnitudes[a:b]).sum(axis=0) for a, b in zip(edges, edges[1:], strict=False)
-    ]
+    energies = [np.square(magnitudes[a:b]).sum(axis=0) for a, b in pairwise(edges)]
     return np.log1p(MODULATION_SCALE * np.sqrt(energies)).ravel()
 
 

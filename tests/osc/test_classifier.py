@@ -253,7 +253,7 @@ UNUSABLE = {
     "different types; set unknown_label": lambda: fit([LOW], [1]),
     "of type float64": lambda: fit([LOW], [0.5]),
     "several types": lambda: fit([LOW, LOW], np.array(["a", 1], dtype=object)),
-    "decision is 'x'; use nearest, centre or softmax": lambda: fit([LOW], decision="x"),
+    "decision is 'x'; use centre, nearest or softmax": lambda: fit([LOW], decision="x"),
     "rejection is 'x'": lambda: fit([LOW], rejection="x"),
     "length_s is 0": lambda: fit([LOW], length_s=0),
     "no representation 'x'": lambda: fit([LOW], representation="x"),
