@@ -52,7 +52,7 @@ class KwsConfig:
     encoder: str = "speech-embedding"
     templates: str = "barycenter"
     false_alarms_per_hour: float | None = None
-    epochs: int = 100
+    epochs: int = 125
     batch_size: int = 32
     learning_rate: float = 1e-3
     loss: str = "tacos"
