@@ -13,13 +13,14 @@ unknown clips. What is done is kept in --out, so that a run can be resumed.
 
 Tasks: "office" (--data; osc/office in it), "naranjo" (--naranjo; the domestic alarms of Naranjo-
 Alcazar et al. as they are distributed, printed beside the papers' figures), "alarms" (24 alarms and
-ten household sounds that are synthesised here, one shot).
+ten household sounds that are synthesised here, one shot), "exchanged" (the office task with other
+classes in the roles of known and unwanted ones, --splits of them; what defaults are chosen on).
 
 Rows: "default" is what osc-train does, "default nearest" the same with the nearest clip instead of
-the mean; "mfcc" is the nearest class mean of MFCC statistics, scored by the margin to known
-unknowns, with the 95th percentile of foreign scores as threshold; "mfcc nearest" the nearest
-clip, with the automatic threshold; "speech" the nearest clip by the mean of the speech embedding's
-frames.
+the mean, "timbre", "movement" and "speech view" with one of its three views; "mfcc" is the nearest
+class mean of MFCC statistics, scored by the margin to known unknowns, with the 95th percentile of
+foreign scores as threshold; "mfcc nearest" the nearest clip, with the automatic threshold; "speech"
+the nearest clip by the mean of the speech embedding's frames.
 With --row only, since they train a network on the clips: "two-branch", the published system;
 "two-branch adacos", "two-branch softmax" and "two-branch prototypical", that with other losses;
 "shallow", a classifier on the mean of the speech embedding's frames.
@@ -103,6 +104,9 @@ class KeptViews(ThreeViews):
 ROWS: Mapping[str, Mapping[str, object]] = {
     "default": {"representation": KeptViews()},
     "default nearest": {"representation": KeptViews(), "decision": "nearest"},
+    "timbre": {"representation": KeptViews(["timbre"])},
+    "movement": {"representation": KeptViews(["movement"])},
+    "speech view": {"representation": KeptViews(["speech"])},
     "mfcc": {
         "representation": "mfcc",
         "decision": "centre",
@@ -149,6 +153,8 @@ class Job:
 def condition_of(task: str, folder: Path | None, name: str) -> Condition:
     """A condition's clips; those of the task "alarms" are named by class and take."""
     shots, openness = int(name[0]), name[1:]
+    if task.startswith("exchanged"):
+        return exchanged(read_condition(folder, shots, "low"), openness, int(task.split()[1]))
     if task != "alarms":
         return read_condition(folder, shots, openness)
     clips, folds = [], []
@@ -160,6 +166,38 @@ def condition_of(task: str, folder: Path | None, name: str) -> Condition:
             clips.append(LabelledClip(Path(sound, str(take)), label, group))
             folds.append(TAKES + 1 if tested else take // shots + 1)
     return Condition(shots, openness, clips, folds)
+
+
+def exchanged(condition: Condition, openness: str, seed: int) -> Condition:
+    """A condition whose known and unwanted classes are drawn anew, as many of each as before.
+
+    Parameters
+    ----------
+    condition : Condition
+        With training clips of all classes (low openness).
+    openness : {"low", "middle", "high"}
+        Of the unwanted classes all, three fifths or none are known unknowns.
+    seed : int
+    """
+    classes = [clip.path.parent.name for clip in condition.clips]
+    drawn = np.random.default_rng(seed).permutation(np.unique(classes)).tolist()
+    n_known = len({clip.label for clip in condition.clips} - {UNKNOWN})
+    unwanted = drawn[n_known:]
+    heard = unwanted[
+        : {"low": len(unwanted), "middle": 3 * len(unwanted) // 5, "high": 0}[openness]
+    ]
+    clips = [
+        LabelledClip(
+            clip.path, UNKNOWN if own in unwanted else own, own if own in unwanted else None
+        )
+        for clip, own in zip(condition.clips, classes, strict=True)
+    ]
+    n_folds = max(condition.folds)
+    folds = [
+        n_folds + 1 if own in unwanted and own not in heard else fold
+        for fold, own in zip(condition.folds, classes, strict=True)
+    ]
+    return Condition(condition.shots, openness, clips, folds)
 
 
 @lru_cache(maxsize=4000)
@@ -254,15 +292,18 @@ def print_table_29(results: Sequence[dict]) -> None:
 def jobs_of(args: argparse.Namespace) -> list[Job]:
     """What is asked for, in the order of the table."""
     folders: dict[str, Path | None] = {}
-    if args.data is not None:
+    if args.data is not None and args.task != "exchanged":
         folders["office"] = args.data / "osc" / "office"
+    elif args.data is not None:
+        office = args.data / "osc" / "office"
+        folders |= {f"exchanged {split}": office for split in range(1, args.splits + 1)}
     if args.naranjo is not None:
         folders["naranjo"] = args.naranjo
     if args.task in (None, "alarms") and (args.task or not folders):
         folders["alarms"] = None
     jobs = []
     for task, folder in folders.items():
-        if args.task not in (None, task):
+        if args.task not in (None, task.split()[0]):
             continue
         names = [name for name in CONDITIONS if task != "alarms" or name[0] == "1"]
         for row in args.row or ROWS:
@@ -283,7 +324,10 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, help="folder that holds osc/office")
     parser.add_argument("--naranjo", type=Path, help="folder of the domestic alarms' data set")
-    parser.add_argument("--task", choices=("office", "naranjo", "alarms"), help="only this one")
+    parser.add_argument(
+        "--task", choices=("office", "exchanged", "naranjo", "alarms"), help="only this one"
+    )
+    parser.add_argument("--splits", type=int, default=4, help="of the task exchanged")
     parser.add_argument(
         "--row",
         action="append",
@@ -307,9 +351,9 @@ def main() -> None:
         for job, result in zip(order, pool.map(done, order), strict=True):
             results[job] = result
             print(f"{len(results)}/{len(jobs)} {job.task} {job.condition} {job.fold} {job.row}")
-    for task in dict.fromkeys(job.task for job in jobs):
+    for task in dict.fromkeys(job.task.split()[0] for job in jobs):
         print(f"\n{task}\n")
-        own = [results[job] for job in jobs if job.task == task]
+        own = [results[job] for job in jobs if job.task.split()[0] == task]
         print_table(own)
         if task == "naranjo":
             print_table_29(own)

@@ -18,6 +18,7 @@ from scipy.fft import dct
 from fewshot import audio, bundle
 from fewshot.audio import SAMPLE_RATE
 from fewshot.encoders.external import BUNDLED, ExternalEncoder, load_encoder
+from fewshot.errors import InputError
 from fewshot.features import mel_filterbank
 from osc.vectors import tiled, unit
 
@@ -49,8 +50,13 @@ def power_spectrogram(samples: np.ndarray) -> np.ndarray:
     padded = np.pad(np.asarray(samples, np.float32), WINDOW // 2, mode="reflect")
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]
     spectrum = np.abs(np.fft.rfft(frames * np.hanning(WINDOW).astype(np.float32), N_FFT)) ** 2
-    energies = spectrum @ mel_filterbank(N_MELS, N_FFT, SAMPLE_RATE).numpy()
+    energies = spectrum @ _filterbank()
     return np.maximum(energies / max(energies.max(), 1e-12), 10 ** (-RANGE_DB / 10))
+
+
+@lru_cache(maxsize=1)
+def _filterbank() -> np.ndarray:
+    return mel_filterbank(N_MELS, N_FFT, SAMPLE_RATE).numpy()
 
 
 def above_noise(power: np.ndarray) -> np.ndarray:
@@ -69,9 +75,15 @@ def timbre(power: np.ndarray) -> np.ndarray:
     return np.concatenate([cepstra.mean(axis=0), cepstra.std(axis=0)])
 
 
-def movement(power: np.ndarray) -> np.ndarray:
-    """Log magnitudes of slow to fast modulations in eight groups of bands, shape (64,)."""
-    levels = above_noise(power).reshape(len(power), N_GROUPS, -1).mean(axis=2)
+def movement(levels: np.ndarray) -> np.ndarray:
+    """Log magnitudes of slow to fast modulations in eight groups of bands, shape (64,).
+
+    Parameters
+    ----------
+    levels : np.ndarray, shape (n_frames, n_bands)
+        As `above_noise` gives them.
+    """
+    levels = levels.reshape(len(levels), N_GROUPS, -1).mean(axis=2)
     magnitudes = np.abs(np.fft.rfft(levels - levels.mean(axis=0), axis=0)) / len(levels)
     frequencies = np.fft.rfftfreq(len(levels), HOP / SAMPLE_RATE)
     edges = np.searchsorted(frequencies, np.array(MODULATION_HZ) - 1e-3)
@@ -79,21 +91,22 @@ def movement(power: np.ndarray) -> np.ndarray:
     return np.log1p(MODULATION_SCALE * np.sqrt(energies)).ravel()
 
 
-def activity(power: np.ndarray, centres: np.ndarray) -> np.ndarray:
+def activity(levels: np.ndarray, centres: np.ndarray) -> np.ndarray:
     """How much stands out of the noise around frames, shape (n,), summing to 1.
 
     Parameters
     ----------
-    power : np.ndarray, shape (n_frames, n_bands)
+    levels : np.ndarray, shape (n_frames, n_bands)
+        As `above_noise` gives them.
     centres : np.ndarray, shape (n,)
         Frames, not necessarily whole ones.
     """
-    standing_out = np.maximum(above_noise(power) - 0.8, 0.0).mean(axis=1)
-    weights = np.interp(centres, np.arange(len(power)), standing_out) + 1e-3
+    standing_out = np.maximum(levels - 0.8, 0.0).mean(axis=1)
+    weights = np.interp(centres, np.arange(len(levels)), standing_out) + 1e-3
     return weights / weights.sum()
 
 
-def speech(samples: np.ndarray, power: np.ndarray, encoder: ExternalEncoder) -> np.ndarray:
+def speech(samples: np.ndarray, levels: np.ndarray, encoder: ExternalEncoder) -> np.ndarray:
     """Mean frame of a speech encoder, weighted by `activity`, shape (dim,).
 
     The encoder's own step is enough for a mean: no interleaved runs.
@@ -104,7 +117,7 @@ def speech(samples: np.ndarray, power: np.ndarray, encoder: ExternalEncoder) -> 
     padded = np.zeros(needed, np.float32)
     known = audio.normalise(samples)[: needed - spec.centre]
     padded[spec.centre : spec.centre + len(known)] = known
-    weights = activity(power, np.arange(n_frames) * spec.step / HOP)
+    weights = activity(levels, np.arange(n_frames) * spec.step / HOP)
     return weights @ encoder.run(padded[None])[0]
 
 
@@ -171,6 +184,11 @@ class ThreeViews:
     of what stands out of the noise; "speech": mean frame of the bundled speech encoder where
     something stands out. Nothing depends on the level.
 
+    Parameters
+    ----------
+    views : sequence of str
+        Which of "timbre", "movement" and "speech" are compared.
+
     Attributes
     ----------
     means_, matrices_ : dict of str to np.ndarray, shapes (dim,) and (dim, dim)
@@ -188,7 +206,10 @@ class ThreeViews:
     usual_threshold = 0.4
     """Cosine that separates known from other sounds in most tasks."""
 
-    def __init__(self) -> None:
+    def __init__(self, views: Sequence[str] = VIEWS) -> None:
+        if not views or not set(views) <= set(VIEWS):
+            raise InputError(f"views are {views!r}; choose among {', '.join(VIEWS)}")
+        self.views = tuple(views)
         self.means_: dict[str, np.ndarray] = {}
         self.matrices_: dict[str, np.ndarray] = {}
 
@@ -196,31 +217,34 @@ class ThreeViews:
         """Learn means and matrices from training clips; nothing is random."""
         values = self._statistics(waveforms)
         others = other_sounds()
-        for view in VIEWS:
+        for view in self.views:
             self.means_[view], self.matrices_[view] = others[view].projection(
                 values[view], np.asarray(labels)
             )
         return self
 
     def transform(self, waveforms: Sequence[np.ndarray]) -> np.ndarray:
-        """Embeddings, shape (n, 200), float32, of unit length."""
+        """Embeddings, shape (n, dim), float32, of unit length; dim is 200 for all three views."""
         values = self._statistics(waveforms)
-        views = [unit((values[view] - self.means_[view]) @ self.matrices_[view]) for view in VIEWS]
+        views = [
+            unit((values[view] - self.means_[view]) @ self.matrices_[view]) for view in self.views
+        ]
         return unit(np.concatenate(views, axis=1))
 
     def state(self) -> tuple[dict[str, np.ndarray], dict]:
         """What was learnt, and which encoder was used."""
-        tensors = {f"{view}.mean": self.means_[view] for view in VIEWS}
-        tensors |= {f"{view}.matrix": self.matrices_[view] for view in VIEWS}
-        return tensors, {"sha256": _encoder().spec.sha256}
+        tensors = {f"{view}.mean": self.means_[view] for view in self.views}
+        tensors |= {f"{view}.matrix": self.matrices_[view] for view in self.views}
+        return tensors, {"views": list(self.views), "sha256": _encoder().spec.sha256}
 
     @classmethod
     def restore(cls, tensors: Mapping[str, np.ndarray], settings: Mapping) -> Self:
         """Rebuild what `state` described."""
         if settings["sha256"] != _encoder().spec.sha256:
             raise ValueError("it was learnt with another speech encoder")
-        restored = cls()
-        for view, others in other_sounds().items():
+        restored = cls(settings["views"])
+        for view in restored.views:
+            others = other_sounds()[view]
             mean, matrix = tensors[f"{view}.mean"], tensors[f"{view}.matrix"]
             if mean.shape != others.mean.shape or matrix.shape != others.scatter.shape:
                 raise ValueError("its statistics have another size")
@@ -240,10 +264,11 @@ def clip_views(samples: np.ndarray) -> dict[str, np.ndarray]:
     """The three views of one waveform (n,); short ones are repeated until they last 4 s."""
     samples = tiled(samples, 4 * SAMPLE_RATE)
     power = power_spectrogram(samples)
+    levels = above_noise(power)
     return {
         "timbre": timbre(power),
-        "movement": movement(power),
-        "speech": speech(samples, power, _encoder()),
+        "movement": movement(levels),
+        "speech": speech(samples, levels, _encoder()),
     }
 
 

@@ -34,7 +34,7 @@ def test_names_objects_and_options():
     copy = create(own)
     assert copy is not own and copy.power == 2.0
     assert create("mfcc", {"epochs": None}).name == "mfcc"
-    assert representations.options_of("default") == ()
+    assert representations.options_of("default") == ("views",)
     for wrong, message in (
         ("nonsense", "no representation 'nonsense'; use default, three-views, mfcc"),
         (3, "representation is 3"),

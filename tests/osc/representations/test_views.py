@@ -5,6 +5,7 @@ import pytest
 
 from fewshot import audio
 from fewshot.encoders.external import BUNDLED, ExternalEncoder, load_encoder
+from fewshot.errors import InputError
 from osc.representations import views
 from osc.representations.views import OtherSounds, ThreeViews, clip_views
 from tests.osc.tones import clip
@@ -42,7 +43,7 @@ def test_movement_knows_the_rate_of_modulations(rate_hz, band):
     t = np.arange(401) / 100
     swelling = 1 + 0.9 * np.sin(2 * np.pi * rate_hz * t)
     power = np.tile(swelling[:, None], (1, 64))
-    magnitudes = views.movement(power).reshape(8, 8)
+    magnitudes = views.movement(views.above_noise(power)).reshape(8, 8)
     assert magnitudes.shape == (8, 8)  # modulations x groups of bands
     assert (magnitudes.argmax(axis=0) == band).all()
 
@@ -51,7 +52,9 @@ def test_movement_hardly_depends_on_the_duration():
     def of(duration_s):
         t = np.arange(round(100 * duration_s) + 1) / 100
         swelling = 1 + 0.9 * np.sin(2 * np.pi * 3 * t)
-        return views.movement(np.tile(swelling[:, None], (1, 64))).reshape(8, 8)[3]
+        return views.movement(views.above_noise(np.tile(swelling[:, None], (1, 64)))).reshape(8, 8)[
+            3
+        ]
 
     np.testing.assert_allclose(of(4), of(8), rtol=0.02)
 
@@ -59,7 +62,7 @@ def test_movement_hardly_depends_on_the_duration():
 def test_activity_follows_what_stands_out_of_the_noise():
     power = np.full((100, 64), 0.01)
     power[40:60] = 1.0
-    weights = views.activity(power, np.arange(0, 100, 8.0))
+    weights = views.activity(views.above_noise(power), np.arange(0, 100, 8.0))
     assert weights.sum() == pytest.approx(1)
     inside = (np.arange(0, 100, 8) >= 40) & (np.arange(0, 100, 8) < 60)
     assert weights[inside].sum() > 0.99
@@ -69,13 +72,13 @@ def test_activity_follows_what_stands_out_of_the_noise():
 
 def test_the_speech_view_is_a_weighted_mean_of_frames():
     samples = np.tile(clip("sweep", 1), 4)
-    power = views.power_spectrogram(samples)
+    levels = views.above_noise(views.power_spectrogram(samples))
     encoder = load_encoder(BUNDLED)
     slow = ExternalEncoder(replace(encoder.spec, hop=encoder.spec.step), encoder.run)
     frames = slow.embed(audio.normalise(samples))
-    weights = views.activity(power, np.arange(len(frames)) * 8.0)
+    weights = views.activity(levels, np.arange(len(frames)) * 8.0)
     np.testing.assert_allclose(
-        views.speech(samples, power, encoder), weights @ frames, rtol=1e-4, atol=1e-3
+        views.speech(samples, levels, encoder), weights @ frames, rtol=1e-4, atol=1e-3
     )
 
 
@@ -167,7 +170,19 @@ def test_what_is_restored_gives_the_same(learnt):
     with pytest.raises(ValueError, match="another size"):
         ThreeViews.restore(tensors | {"timbre.mean": np.zeros(3)}, settings)
     with pytest.raises(ValueError, match="another speech encoder"):
-        ThreeViews.restore(tensors, {"sha256": "0"})
+        ThreeViews.restore(tensors, settings | {"sha256": "0"})
+
+
+def test_views_can_be_left_out():
+    names = ["high", "low", "sweep"]
+    clips = [clip(name, 0) for name in names]
+    some = ThreeViews(["movement", "timbre"]).fit(clips, names)
+    assert some.transform(clips).shape == (3, 104)
+    restored = ThreeViews.restore(*some.state())
+    np.testing.assert_array_equal(restored.transform(clips), some.transform(clips))
+    for wrong in ([], ["timbre", "smell"]):
+        with pytest.raises(InputError, match="choose among timbre, movement, speech"):
+            ThreeViews(wrong)
 
 
 def test_the_statistics_that_come_with_the_package():
