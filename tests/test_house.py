@@ -109,8 +109,17 @@ def test_public_names_of_osc():
     assert set(osc.__all__) <= set(dir(osc))
 
 
+def test_public_names_of_asd():
+    import asd
+    import asd.evaluation
+
+    assert asd.__all__ == ["__version__"]
+    assert {"join", "official_figures", "own_domain_figures"} <= set(asd.evaluation.__all__)
+    assert all(hasattr(asd.evaluation, name) for name in asd.evaluation.__all__)
+
+
 def test_importing_the_packages_imports_nothing_heavy():
-    out = python(f"import fewshot, kws, osc, sys; print({HEAVY} & sys.modules.keys())")
+    out = python(f"import asd, fewshot, kws, osc, sys; print({HEAVY} & sys.modules.keys())")
     assert out == "set()\n"
 
 
