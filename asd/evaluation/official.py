@@ -66,6 +66,13 @@ class Official:
     intervals: Intervals | None
 
 
+def scored_columns(year: int) -> tuple[str, ...]:
+    """Columns of sections that the official score is the mean of; those of 2020, which had none."""
+    if year == 2020:
+        return ("AUC", "pAUC")
+    return (*_AUC_OF, *_PAUC_OF) if year == 2021 else (*_AUC_OF, "pAUC")
+
+
 def official_figures(sections: Sequence[SectionScores], year: int) -> Official:
     """Compute what the challenge's evaluator of a year computes.
 
@@ -112,7 +119,7 @@ def official_figures(sections: Sequence[SectionScores], year: int) -> Official:
             machines[machine] |= _as_printed_in_2022(own, pooled)
     if year == 2020:
         return Official(year, rows, machines, {}, None, None)
-    score = harmonic_mean(row[name] for row in rows.values() for name in _scored(year))
+    score = harmonic_mean(row[name] for row in rows.values() for name in scored_columns(year))
     return Official(
         year=year,
         sections=rows,
@@ -121,13 +128,6 @@ def official_figures(sections: Sequence[SectionScores], year: int) -> Official:
         score=score,
         intervals=jackknife_intervals(sections) if year >= 2022 else None,
     )
-
-
-def _scored(year: int) -> tuple[str, ...]:
-    """Columns that the official score is the mean of."""
-    if year == 2020:
-        return ("AUC", "pAUC")
-    return (*_AUC_OF, *_PAUC_OF) if year == 2021 else (*_AUC_OF, "pAUC")
 
 
 def _row(section: SectionScores, year: int) -> dict[str, float]:
@@ -143,7 +143,7 @@ def _row(section: SectionScores, year: int) -> dict[str, float]:
             row[f"AUC ({domain})"] = area(auc, section, paired)
             row[f"pAUC ({domain})"] = area(pauc_10, section, own)
             row |= {f"{name} ({domain})": x for name, x in decided(section, own).items()}
-    lacking = [name for name in _scored(year) if np.isnan(row[name])]
+    lacking = [name for name in scored_columns(year) if np.isnan(row[name])]
     if lacking:
         raise InputError(
             f"{section.name}: normal or anomalous clips lack for the {lacking[0]} of {year}"

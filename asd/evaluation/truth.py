@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from asd.dataset import read_dataset
 from asd.evaluation.scores import ScoredClip, rows_without_header
-from asd.names import ANOMALY, SOURCE, TARGET, ClipName, parse_name, stem
+from asd.names import ANOMALY, SOURCE, TARGET, TEST, ClipName, parse_name, stem
 from fewshot.errors import InputError
 
 LABELS, DOMAINS, NAMES = "ground_truth_data", "ground_truth_domain", "ground_truth_attributes"
@@ -42,22 +43,24 @@ class TrueClip:
 
 
 def read_truth(path: str | Path, year: int) -> list[TrueClip]:
-    """The ground truth of an evaluation set, as its organisers published it.
+    """The ground truth of a set of test clips.
 
     Parameters
     ----------
     path : path
         A folder with ``ground_truth_data/`` and, since 2022, ``ground_truth_domain/``, where
         ``ground_truth_attributes/`` may give the long names (the evaluators' layout). Or an
-        ``eval_data_list*.csv``, or a folder with one (the layout of 2020 and of the baselines).
+        ``eval_data_list*.csv``, or a folder with one (the layout of 2020 and of the baselines). Or
+        what `asd.dataset.read_dataset` reads, such as a development set: of its test clips those
+        whose condition is known.
     year : int
         The challenge's year.
 
     Raises
     ------
     InputError
-        It is neither; a label is not 0 or 1; files or clips of one part lack in another; a name is
-        there twice; or it is the list of 2022, which contradicts the official labels.
+        It is none of these; a label is not 0 or 1; files or clips of one part lack in another; a
+        name is there twice; or it is the list of 2022, which contradicts the official labels.
 
     Notes
     -----
@@ -65,10 +68,13 @@ def read_truth(path: str | Path, year: int) -> list[TrueClip]:
     name of the clip.
     """
     path = Path(path)
+    if path.name == LABELS:
+        path = path.absolute().parent
     if (path / LABELS).is_dir():
         clips = list(_of_folders(path))
     else:
-        clips = list(_of_list(_list_in(path), year))
+        file = _list_in(path)
+        clips = list(_of_dataset(path) if file is None else _of_list(file, year))
     seen = set()
     for clip in clips:
         key = (clip.machine, clip.section, clip.name)
@@ -147,15 +153,27 @@ def _contradicts(name: ClipName | None, anomalous: bool, domain: str | None) -> 
     return name is None or (name.condition == ANOMALY, name.domain) != (anomalous, domain)
 
 
-def _list_in(path: Path) -> Path:
-    if path.is_file():
-        return path
+def _list_in(path: Path) -> Path | None:
+    """The organisers' list that a path is or holds; None if it is something else."""
     lists = sorted(path.glob("eval_data_list*.csv")) if path.is_dir() else []
-    if len(lists) != 1:
+    if path.is_file():
+        _, first = next(rows_without_header(path, 1), ("", [""]))
+        lists = [path] if len(first) == 1 else []
+    if len(lists) > 1:
+        raise InputError(f"{path}: several lists in it, give one: {lists[0].name}, {lists[1].name}")
+    return lists[0] if lists else None
+
+
+def _of_dataset(path: Path) -> Iterator[TrueClip]:
+    known = [clip for clip in read_dataset(path).clips if clip.split == TEST and clip.condition]
+    if not known:
         raise InputError(
-            f"{path}: neither {LABELS} nor one eval_data_list*.csv in it; give the ground truth"
+            f"{path}: neither {LABELS} nor eval_data_list*.csv nor labelled test clips in it; "
+            "give the ground truth"
         )
-    return lists[0]
+    for clip in known:
+        anomalous = clip.condition == ANOMALY
+        yield TrueClip(clip.machine, clip.section, stem(clip.path.name), anomalous, clip.domain)
 
 
 def _of_list(file: Path, year: int) -> Iterator[TrueClip]:

@@ -5,8 +5,6 @@ import pytest
 from asd.evaluation import join, read_scores, read_truth, truth_of_names
 from fewshot.errors import InputError
 
-DEV = "section_00_source_test_{}_{:04d}.wav"
-
 
 def write(folder, files):
     for name, text in files.items():
@@ -132,6 +130,7 @@ def evaluator(tmp_path):
 
 def test_the_truth_of_an_evaluator(evaluator):
     clips = read_truth(evaluator, 2023)
+    assert clips == read_truth(evaluator / "ground_truth_data", 2023)
     assert [(c.anomalous, c.domain) for c in clips] == [(False, "source"), (True, "target")]
     long = ["section_00_source_test_normal_0003_vel_1.5", None]
     assert [c.long_name for c in clips] == long, "a name that contradicts the label is none"
@@ -162,7 +161,7 @@ def test_the_lists_of_2020_and_later(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a.wav,b.wav\n", ":1: not a machine, nor a clip's name"),
+        ("fan\na.wav,b.wav\n", ":2: not a machine, nor a clip's name"),
         ("fan\nid_01_0.wav,normal_id_01_1.wav,1\n", ":2: the label is '1', the name says normal"),
         ("fan\nid_01_0.wav,id_01_1.wav\n", ":2: not a machine"),
         ("", "no clips in it"),
@@ -194,9 +193,36 @@ def test_truth_that_cannot_be_used(evaluator, file, text, message):
 
 
 def test_no_truth_there(tmp_path):
-    for path in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(InputError, match="neither ground_truth_data nor one eval_data_list"):
-            read_truth(path, 2023)
+    with pytest.raises(InputError, match="no such file or folder"):
+        read_truth(tmp_path / "nowhere", 2023)
+    with pytest.raises(InputError, match="no sound files"):
+        read_truth(tmp_path, 2023)
+    write(tmp_path, {"fan/test/section_00_0000.wav": ""})
+    with pytest.raises(InputError, match=r"neither ground_truth_data nor eval_data_list\*.csv nor"):
+        read_truth(tmp_path, 2023)
+    write(tmp_path, {"eval_data_list_a.csv": "fan\n", "eval_data_list_b.csv": "fan\n"})
+    with pytest.raises(InputError, match="several lists in it, give one: eval_data_list_a"):
+        read_truth(tmp_path, 2023)
+
+
+def test_the_truth_of_a_development_set_and_of_a_table(tmp_path):
+    write(
+        tmp_path,
+        {
+            "fan/train/section_00_source_train_normal_0000.wav": "",
+            "fan/test/section_00_target_test_anomaly_0001_m-n_1.5.wav": "",
+            "pump/test/section_00_0000.wav": "",
+            "clips.csv": (
+                "filename,machine,section,domain,split,condition\n"
+                "pump/test/section_00_0000.wav,pump,00,source,test,normal\n"
+            ),
+        },
+    )
+    (clip,) = read_truth(tmp_path, 2023)
+    assert (clip.machine, clip.name) == ("fan", "section_00_target_test_anomaly_0001_m-n_1.5")
+    assert clip.anomalous and clip.domain == "target"
+    (clip,) = read_truth(tmp_path / "clips.csv", 2023)
+    assert (clip.machine, clip.anomalous, clip.domain) == ("pump", False, "source")
 
 
 def scored(tmp_path, *rows):
