@@ -76,7 +76,9 @@ def write_whole(path: str | os.PathLike, *, force: bool = False) -> Iterator[Pat
         _checked_target(path, force)
         os.replace(temporary, target)
     except OSError as error:
-        if error.errno in MENDABLE_ERRNOS and error.filename in (None, temporary, str(temporary)):
+        # No such file: the folder has gone meanwhile, or is one like /proc in which none is made.
+        refused = error.errno in MENDABLE_ERRNOS or error.errno == errno.ENOENT
+        if refused and error.filename in (None, temporary, str(temporary)):
             raise InputError(f"{path}: not written: {error.strerror}") from error
         raise
     finally:

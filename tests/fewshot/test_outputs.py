@@ -146,3 +146,15 @@ def test_folder_without_write_permission(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everywhere
     with pytest.raises(InputError, match="is not writable"):
         check_writable(tmp_path / "a.csv")
+
+
+def test_a_folder_that_goes_meanwhile_is_named(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with (
+        pytest.raises(InputError, match=r"a.csv: not written: No such file"),
+        write_whole(folder / "a.csv") as temporary,
+    ):
+        temporary.unlink()
+        folder.rmdir()
+        temporary.write_text("all")
