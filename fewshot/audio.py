@@ -7,7 +7,7 @@ because the filter changes it (dissertation, section 6.3).
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,6 +173,35 @@ def audio_files(path: str | os.PathLike) -> list[Path]:
     return files
 
 
+def durations_of(
+    inputs: Iterable[str], on_problem: Callable[[InputError], None]
+) -> dict[str, float]:
+    """Sound files at paths of files or folders, each once, with their seconds.
+
+    Parameters
+    ----------
+    inputs : iterable of str
+        As `audio_files` takes them.
+    on_problem : callable
+        Called with the error of each path and file that cannot be opened.
+    """
+    durations: dict[str, float] = {}
+    for text in dict.fromkeys(inputs):
+        try:
+            paths = audio_files(text)
+        except InputError as error:
+            on_problem(error)
+            continue
+        for path in paths:
+            if path.as_posix() in durations:
+                continue
+            try:
+                durations[path.as_posix()] = info(path).duration_s
+            except InputError as error:
+                on_problem(error)
+    return durations
+
+
 def read_blocks(
     path: str | os.PathLike, *, block_s: float = 10.0, highpass: bool = True
 ) -> Iterator[np.ndarray]:
@@ -297,6 +326,11 @@ class _SoundFile(soundfile.SoundFile):
     def seekable(self) -> bool:
         return False
 
+    @property
+    def name(self) -> str:
+        """Its path."""
+        return os.fsdecode(super().name)
+
     def skip(self, frames: int) -> int:
         """Go to a frame, or stay where seeking is not exact to the sample; return the position."""
         return self.seek(frames) if super().seekable() and self.format not in ("MP3", "OGG") else 0
@@ -326,7 +360,8 @@ def _open(path: str | os.PathLike) -> Iterator[_SoundFile]:
     if problem:
         raise InputError(f"{path}: {problem}")
     try:
-        with _SoundFile(path) as file:
+        # As bytes: a name need not be UTF-8, and soundfile would encode it as that.
+        with _SoundFile(os.fsencode(path) if os.name == "posix" else path) as file:
             for declared, present in _SHORTENED.findall(file.extra_info):
                 if int(present) < int(declared) < UNKNOWN_SIZE:
                     problem = f"truncated, has {present} of {declared} bytes; copy it again"

@@ -113,6 +113,37 @@ def nearest_root(table: str | os.PathLike[str], files: Iterable[str]) -> Path | 
     return best if held[best] else None
 
 
+def root_of(csv: Path, root: str | Path | None, files: Sequence[str]) -> Path:
+    """Folder that the files of a table are relative to.
+
+    Parameters
+    ----------
+    csv : path
+        The table.
+    root : path, optional
+        What the user says; by default the table's folder or its parent, whichever holds more of
+        the files.
+    files : sequence of str
+        With slashes.
+
+    Raises
+    ------
+    InputError
+        If none of the files is there.
+    """
+    if root is None:
+        found, looked = nearest_root(csv, files), "the table's folder and the one above"
+    else:
+        found = Path(root) if any((Path(root) / file).is_file() for file in files) else None
+        looked = str(root)
+    if found is None:
+        raise InputError(
+            f"{csv}: none of its {len(set(files))} files is there, such as {files[0]} "
+            f"(looked in {looked}); say with --root DIR where they lie"
+        )
+    return found
+
+
 def number(where: str, column: str, value: object) -> float:
     """A finite number from a file's text; InputError ``where: column ...`` if it is none."""
     try:

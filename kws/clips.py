@@ -9,7 +9,7 @@ import numpy as np
 
 from fewshot import audio
 from fewshot.errors import InputError
-from fewshot.tables import nearest_root, number, read_table
+from fewshot.tables import number, read_table, root_of
 
 SHORTEST_S = 0.1
 """Clips below this are refused: a word of which six frames are left cannot be told from noise."""
@@ -157,37 +157,6 @@ def _listed(where: str, cells: dict[str, str]) -> Clip:
     )
     path = Path(PureWindowsPath(cells["file"]).as_posix())
     return Clip(cells["event_label"], path, onset_s, offset_s, where)
-
-
-def root_of(csv: Path, root: str | Path | None, files: Sequence[str]) -> Path:
-    """Folder that the files of a table are relative to.
-
-    Parameters
-    ----------
-    csv : Path
-        The table.
-    root : path, optional
-        What the user says; by default the table's folder or its parent, whichever holds more of
-        the files.
-    files : sequence of str
-        With slashes.
-
-    Raises
-    ------
-    InputError
-        If none of the files is there.
-    """
-    if root is None:
-        found, looked = nearest_root(csv, files), "the table's folder and the one above"
-    else:
-        found = Path(root) if any((Path(root) / file).is_file() for file in files) else None
-        looked = str(root)
-    if found is None:
-        raise InputError(
-            f"{csv}: none of its {len(set(files))} files is there, such as {files[0]} "
-            f"(looked in {looked}); say with --root DIR where they lie"
-        )
-    return found
 
 
 def load_clips(

@@ -6,7 +6,7 @@ from pathlib import Path, PureWindowsPath
 
 from fewshot import audio
 from fewshot.errors import InputError
-from fewshot.tables import nearest_root, number, read_table
+from fewshot.tables import number, read_table, root_of
 from osc import sounds
 from osc.config import LENGTH_S, UNKNOWN
 
@@ -132,7 +132,7 @@ def clips_from_csv(csv: str | Path, root: str | Path | None = None) -> list[Labe
     """
     csv = Path(csv)
     rows = _rows(csv)
-    root = _root_of(csv, root, [clip.path.as_posix() for clip, _ in rows])
+    root = root_of(csv, root, [clip.path.as_posix() for clip, _ in rows])
     return [replace(clip, path=root / clip.path) for clip, _ in rows]
 
 
@@ -152,20 +152,6 @@ def _rows(csv: Path) -> list[tuple[LabelledClip, dict[str, str]]]:
     if not rows:
         raise InputError(f"{csv}: no clips in it; list one per row")
     return rows
-
-
-def _root_of(csv: Path, root: str | Path | None, files: Sequence[str]) -> Path:
-    if root is None:
-        found, looked = nearest_root(csv, files), "the table's folder and the one above"
-    else:
-        found = Path(root) if any((Path(root) / file).is_file() for file in files) else None
-        looked = str(root)
-    if found is None:
-        raise InputError(
-            f"{csv}: none of its {len(set(files))} files is there, such as {files[0]} "
-            f"(looked in {looked}); say with --root DIR where they lie"
-        )
-    return found
 
 
 def groups_of(clips: Iterable[LabelledClip]) -> list[str]:
@@ -267,7 +253,7 @@ def read_condition(folder: str | Path, shots: int, openness: str) -> Condition:
     table = Path(folder) / "meta" / f"{shots}shot_openness{openness}.csv"
     clips, folds = [], []
     rows = _rows(table)
-    root = _root_of(table, None, [clip.path.as_posix() for clip, _ in rows])
+    root = root_of(table, None, [clip.path.as_posix() for clip, _ in rows])
     for clip, cells in rows:
         fold = number(clip.where, "fold", cells.get("fold", ""))
         if fold < 1 or fold != int(fold):

@@ -120,7 +120,7 @@ def _recordings(
 ) -> tuple[dict[str, Path], dict[str, float]]:
     """Where the recordings lie, and their seconds; what cannot be opened is named."""
     from fewshot.audio import info
-    from kws.clips import root_of
+    from fewshot.tables import root_of
 
     names = [transcript.file for transcript in transcripts]
     root = root_of(args.transcripts, args.root, names)

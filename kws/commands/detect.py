@@ -194,23 +194,9 @@ def _recordings(inputs: Sequence[str], problems: Problems) -> dict[str, float]:
         if sys.stdin.isatty():
             raise InputError("standard input is the keyboard; pipe sound into it (see --help)")
         return {STDIN: 0.0}
-    from fewshot.audio import audio_files, info
+    from fewshot.audio import durations_of
 
-    durations: dict[str, float] = {}
-    for text in dict.fromkeys(inputs):
-        try:
-            paths = audio_files(text)
-        except InputError as error:
-            problems.add(error)
-            continue
-        for path in paths:
-            if path.as_posix() in durations:
-                continue
-            try:
-                durations[path.as_posix()] = info(path).duration_s
-            except InputError as error:
-                problems.add(error)
-    return durations
+    return durations_of(inputs, problems.add)
 
 
 def _extras(args: argparse.Namespace, recordings: Sequence[str]) -> Extras:

@@ -94,31 +94,12 @@ def _classify(args: argparse.Namespace) -> int:
     if not args.monitor and (args.window or args.hop):
         raise InputError(f"--{'window' if args.window else 'hop'} belongs to --monitor")
     problems = Problems(args.console)
-    durations = _recordings(args.inputs, problems)
+    from fewshot.audio import durations_of
+
+    durations = durations_of(args.inputs, problems.add)
     if not durations:
         return problems.status(0)
     return (_monitor if args.monitor else _answer)(args, durations, problems)
-
-
-def _recordings(inputs: Sequence[str], problems: Problems) -> dict[str, float]:
-    """Files with their seconds; what cannot be opened is named."""
-    from fewshot.audio import audio_files, info
-
-    durations: dict[str, float] = {}
-    for text in dict.fromkeys(inputs):
-        try:
-            paths = audio_files(text)
-        except InputError as error:
-            problems.add(error)
-            continue
-        for path in paths:
-            if path.as_posix() in durations:
-                continue
-            try:
-                durations[path.as_posix()] = info(path).duration_s
-            except InputError as error:
-                problems.add(error)
-    return durations
 
 
 def _model(args: argparse.Namespace) -> "OpenSetClassifier":
@@ -246,8 +227,9 @@ def _monitor(args: argparse.Namespace, durations: dict[str, float], problems: Pr
             except InputError as error:
                 problems.add(error)
             before += duration_s
-    if found:
-        write(format, targets, found, durations, args.force)
+    if not found:
+        return problems.status(0)
+    write(format, targets, found, durations, args.force)
     count = sum(map(len, found.values()))
     args.console.info(
         f"{count} event{'s' * (count != 1)} in {len(found)} recording{'s' * (len(found) != 1)}"

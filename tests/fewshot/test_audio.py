@@ -1,5 +1,6 @@
 import math
 import os
+import sys
 import tracemalloc
 
 import numpy as np
@@ -482,3 +483,12 @@ def test_without_the_high_pass_low_sound_stays(tmp_path):
     (kept,) = audio.read_blocks(tmp_path / "low.wav", highpass=False)
     np.testing.assert_array_equal(kept, 0.5 * low)
     assert np.abs(audio.read(tmp_path / "low.wav")[8000:]).max() < 0.02
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are text there")
+def test_a_name_need_not_be_utf_8(tmp_path):
+    path = tmp_path / os.fsdecode(b"\xff.wav")
+    with open(path, "wb") as file:
+        soundfile.write(file, noise(1600), 16000, format="WAV")
+    assert audio.audio_files(tmp_path) == [path] and audio.info(path).duration_s == 0.1
+    assert len(audio.read(path)) == 1600
