@@ -137,7 +137,12 @@ def class_similarities(
         return found
     scale = np.sqrt(2) * np.log(max(n_classes - 1, 2))
     weights = np.exp(scale * found)
-    return weights / np.nansum(weights, axis=1, keepdims=True)
+    # A class without another clip counts as one that is as similar as the others are: left out, it
+    # would leave everything to the others, and be 1 for the only other one.
+    present = np.isfinite(weights).sum(axis=1, keepdims=True)
+    return weights / (
+        np.nansum(weights, axis=1, keepdims=True) * n_classes / np.maximum(present, 1)
+    )
 
 
 def _centre_cosines(

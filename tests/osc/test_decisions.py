@@ -46,7 +46,8 @@ def naive(query, own, decision, without=None):
         return found
     scale = np.sqrt(2) * np.log(max(len(found) - 1, 2))
     weights = [np.exp(scale * value) for value in found]
-    return [weight / np.nansum(weights) for weight in weights]
+    total = sum(np.nanmean(weights) if np.isnan(weight) else weight for weight in weights)
+    return [weight / total for weight in weights]
 
 
 @pytest.mark.parametrize("decision", ["nearest", "centre", "softmax"])
