@@ -4,20 +4,20 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from fewshot import bundle
 from fewshot.errors import InputError
-from osc import representations, sounds
-from osc.config import AUTO, DECISIONS, DEFAULT, KIND, LENGTH_S, REJECTIONS, UNKNOWN, VERSION
+from osc import model_file, representations, sounds
+from osc.config import AUTO, DECISIONS, DEFAULT, LENGTH_S, REJECTIONS, UNKNOWN
 from osc.copies import altered_copies
 from osc.decisions import Examples, class_similarities, score, training_scores
+from osc.labels import checked_labels, group_names
 from osc.representations.learnt import Learnt
-from osc.thresholds import threshold_for
+from osc.thresholds import check_threshold, threshold_for
 
 PROBABILITY_SCALE = 10.0
 """What similarities are multiplied with before the softmax of `predict_proba`."""
@@ -136,17 +136,17 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):
             There is no known class; a clip cannot be read, is shorter than 0.1 s or silent; the
             same clip is in two classes; or a parameter is out of range.
         """
-        self._check_parameters()
+        self.check_parameters()
         clips = sounds.as_list(X)
         names = [sounds.name_of(clip, i) for i, clip in enumerate(clips)]
-        labels, known = self._labels(y, len(clips))
+        labels, known = checked_labels(y, len(clips), self.unknown_label)
         if not known.any():
             raise InputError(
                 f"all {len(clips)} clips are {self.unknown_label!r}; give clips of a class to know"
             )
-        self.representation_ = representations.create(self.representation, self.options)
+        self.representation_ = self._created()
         waveforms = self._training_waveforms(clips, names)
-        own = _group_names(labels, known, groups)
+        own = group_names(labels, known, groups)
         told = [
             str(label) if k else f"{UNKNOWN}/{label}" for label, k in zip(own, known, strict=True)
         ]
@@ -177,14 +177,14 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self, "examples_")
         clips = sounds.as_list(clips)
         names = [sounds.name_of(clip, i) for i, clip in enumerate(clips)]
-        labels, known = self._labels([name] * len(clips), len(clips))
+        labels, known = checked_labels([name] * len(clips), len(clips), self.unknown_label)
         if labels.dtype.kind != self.classes_.dtype.kind:
             raise InputError(
                 f"class {name!r}: the model's classes are of another type, such as "
                 f"{self.classes_[0]!r}"
             )
         waveforms = self._training_waveforms(clips, names)
-        own = _group_names(labels, known, groups, first=len(self.examples_.labels))
+        own = group_names(labels, known, groups, first=len(self.examples_.labels))
         new = self._embedded(_unembedded(waveforms, names, own, known), waveforms)
         joined = self.examples_.joined(new)
         joined.check_different()
@@ -281,31 +281,7 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):
             a function or an object of a foreign class.
         """
         check_is_fitted(self, "examples_")
-        name = representations.name_of(self.representation_)
-        tensors, settings = self.representation_.state()
-        examples = self.examples_
-        tensors = {f"representation.{key}": value for key, value in tensors.items()} | {
-            "embeddings": examples.embeddings,
-            "known": examples.known,
-            "copies": examples.copies,
-            "copied": examples.copied,
-        }
-        header = {
-            "classes": self.classes_.tolist(),
-            "labels": examples.labels.tolist(),
-            "clips": examples.names.tolist(),
-            "sha256": examples.digests.tolist(),
-            "threshold": self.threshold_,
-            "representation": {"name": name, "settings": settings},
-            "parameters": {
-                key: _plain(getattr(self, key))
-                for key in (
-                    *("decision", "threshold", "unknown_label", "rejection"),
-                    *("length_s", "options", "seed"),
-                )
-            },
-        }
-        bundle.save(path, tensors, header, kind=KIND, version=VERSION, force=force)
+        model_file.write(self, path, force=force)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -316,78 +292,30 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):
         InputError
             The file is missing, damaged, of another kind or of a newer release.
         """
-        tensors, header = bundle.load(path, kind=KIND, version=VERSION)
-        try:
-            return cls._rebuilt(tensors, header, Path(path))
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from error
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise InputError(f"{path}: damaged model ({reason}); train it again") from error
+        return model_file.read(cls, path)
 
-    @classmethod
-    def _rebuilt(cls, tensors: dict[str, np.ndarray], header: dict, path: Path) -> Self:
-        described = header["representation"]
-        settings = dict(described["settings"])
-        beside = path.parent / Path(settings.get("file", "")).name
-        if "file" in settings and not Path(settings["file"]).exists() and beside.is_file():
-            settings["file"] = str(beside)
-        own = {
-            name.removeprefix("representation."): tensor
-            for name, tensor in tensors.items()
-            if name.startswith("representation.")
-        }
-        name = settings.get("file", described["name"])
-        model = cls(name, **header["parameters"])
-        model._check_parameters()
-        model.representation_ = representations.restore(described["name"], own, settings)
-        labels = np.asarray(header["labels"], dtype=_label_dtype(header["classes"]))
-        model.examples_ = Examples(
-            tensors["embeddings"],
-            labels,
-            tensors["known"].astype(bool),
-            tensors["copies"],
-            tensors["copied"].astype(int),
-            np.asarray(header["clips"], dtype=str),
-            np.asarray(header["sha256"], dtype=str),
-        )
-        model.examples_.check()
-        model.classes_ = model.examples_.classes
-        if model.classes_.tolist() != header["classes"]:
-            raise ValueError("its classes are not those of its clips")
-        model.threshold_ = float(header["threshold"])
-        return model
-
-    def _check_parameters(self) -> None:
+    def check_parameters(self) -> None:
+        """Raise InputError if a parameter is out of range, without looking at any clip."""
         for name, allowed in (("decision", DECISIONS), ("rejection", REJECTIONS)):
             if getattr(self, name) not in allowed:
                 raise InputError(
                     f"{name} is {getattr(self, name)!r}; use {', '.join(allowed[:-1])} "
                     f"or {allowed[-1]}"
                 )
-        if not sounds.SHORTEST_S <= self.length_s < np.inf:
-            raise InputError(f"length_s is {self.length_s}; give {sounds.SHORTEST_S} s or more")
+        shortest, longest = sounds.SHORTEST_S, sounds.LONGEST_S
+        if not shortest <= self.length_s <= longest:
+            raise InputError(f"length_s is {self.length_s}; give {shortest:g} to {longest:g} s")
+        if not isinstance(self.seed, int | np.integer) or self.seed < 0:
+            raise InputError(f"seed is {self.seed!r}; give a whole number from 0")
+        check_threshold(self.threshold)
+        self._created()
 
-    def _labels(self, y: Sequence, n_clips: int) -> tuple[np.ndarray, np.ndarray]:
-        """Labels, and which of them are of known classes."""
-        labels = np.asarray(y)
-        if labels.shape != (n_clips,):
-            raise InputError(f"{n_clips} clips, but labels of the shape {labels.shape}")
-        if labels.dtype == object:
-            kinds = {type(label) for label in labels.tolist()}
-            if not kinds <= {str} and not kinds <= {int}:
-                raise InputError("labels are of several types; use texts, or whole numbers")
-            labels = np.asarray(labels.tolist())
-        if labels.dtype.kind not in "Uiu":
-            raise InputError(f"labels are of type {labels.dtype}; use texts, or whole numbers")
-        if (labels.dtype.kind == "U") != isinstance(self.unknown_label, str):
-            raise InputError(
-                f"labels such as {labels[0]!r} and the unknown label {self.unknown_label!r} are of "
-                "different types; set unknown_label to -1, say, or use texts"
-            )
-        if labels.dtype.kind == "U" and not all(label.strip() for label in labels.tolist()):
-            raise InputError("a label is empty; name the class")
-        return labels, labels != self.unknown_label
+    def _created(self) -> representations.Representation:
+        """The representation before it has learnt; where it has a length, it is the clips'."""
+        options = dict(self.options or {})
+        if "length_s" in representations.options_of(self.representation):
+            options.setdefault("length_s", self.length_s)
+        return representations.create(self.representation, options)
 
     def _load(self, clip: object, name: str) -> np.ndarray:
         return sounds.load(clip, name, self.length_s, highpass=self.highpass)
@@ -443,32 +371,3 @@ def _unembedded(
         np.asarray(names),
         np.asarray(digests),
     )
-
-
-def _group_names(
-    labels: np.ndarray, known: np.ndarray, groups: Sequence | None, first: int = 0
-) -> np.ndarray:
-    """Labels in which known unknowns are told apart, by their groups or one by one."""
-    if groups is not None and len(groups) != len(labels):
-        raise InputError(f"{len(labels)} clips, but {len(groups)} groups")
-    own = labels.astype(object)
-    for i in np.flatnonzero(~known):
-        own[i] = f"{first + i}" if groups is None else f"{groups[i]}"
-    if labels.dtype.kind == "U":
-        return own.astype(str)
-    # Classes that are numbers: so are their known unknowns.
-    names = list(dict.fromkeys(own[~known].tolist()))
-    return np.array(
-        [label if k else first + names.index(label) for label, k in zip(own, known, strict=True)]
-    )
-
-
-def _label_dtype(classes: list) -> type:
-    return int if all(type(label) is int for label in classes) else str
-
-
-def _plain(value: object) -> Any:
-    """A parameter as JSON holds it."""
-    if isinstance(value, np.generic):
-        return value.item()
-    return dict(value) if isinstance(value, Mapping) else value

@@ -13,7 +13,8 @@ from fewshot import audio
 from fewshot.audio import SAMPLE_RATE
 from fewshot.errors import InputError
 
-SHORTEST_S = 0.1
+SHORTEST_S, LONGEST_S = 0.1, 3600.0
+"""Of a clip, and of the part of it that counts."""
 SILENCE = 1e-4
 """Clips that never leave their mean by more than this (-80 dB of full scale) are silent."""
 STEP = SAMPLE_RATE // 10

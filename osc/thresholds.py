@@ -3,11 +3,24 @@
 import numpy as np
 
 from fewshot.errors import InputError
+from fewshot.thresholds import ESTIMATORS, estimate
 from osc.config import AUTO, FOREIGN
 from osc.decisions import TrainingScores
 
 FOREIGN_PERCENTILE = 95.0
 OTHERS_PERCENTILE = 70.0
+
+
+def check_threshold(method: object) -> None:
+    """Raise InputError unless it is a finite number or the name of a method."""
+    if isinstance(method, int | float | np.number) and not isinstance(method, bool):
+        if not np.isfinite(method):
+            raise InputError(f"threshold is {method}; give a finite number")
+    elif not isinstance(method, str) or method not in (AUTO, FOREIGN, *ESTIMATORS):
+        raise InputError(
+            f"threshold is {method!r}; give a number, {AUTO}, {FOREIGN}, or one of "
+            f"{', '.join(ESTIMATORS)}"
+        )
 
 
 def threshold_for(method: object, scores: TrainingScores, usual: float | None = None) -> float:
@@ -31,11 +44,10 @@ def threshold_for(method: object, scores: TrainingScores, usual: float | None = 
     Raises
     ------
     InputError
-        No method has this name.
+        As `check_threshold`.
     """
-    if isinstance(method, int | float | np.number) and not isinstance(method, bool):
-        if not np.isfinite(method):
-            raise InputError(f"threshold is {method}; give a finite number")
+    check_threshold(method)
+    if not isinstance(method, str):
         return float(method)
     if method == AUTO:
         if usual is not None:
@@ -43,13 +55,6 @@ def threshold_for(method: object, scores: TrainingScores, usual: float | None = 
         return automatic(scores.own, scores.foreign)
     if method == FOREIGN:
         return from_foreign(scores.foreign)
-    from fewshot.thresholds import ESTIMATORS, estimate
-
-    if not isinstance(method, str) or method not in ESTIMATORS:
-        raise InputError(
-            f"threshold is {method!r}; give a number, {AUTO}, {FOREIGN}, or one of "
-            f"{', '.join(ESTIMATORS)}"
-        )
     own = 1.0 - estimate(1.0 - scores.own, method)
     if scores.left_out or not len(scores.foreign):
         return own

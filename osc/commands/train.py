@@ -87,8 +87,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--decision",
         choices=DECISIONS,
-        help="similarity to a class: to its nearest clip, to their mean, or softmax over the means "
-        f"(default: {DECISIONS[0]})",
+        help="similarity to a class: to the mean of its clips, to the nearest of them, or softmax "
+        f"over the means (default: {DECISIONS[0]})",
     )
     parser.add_argument(
         "--rejection",
@@ -142,8 +142,11 @@ def _train(args: argparse.Namespace) -> int:
     use_threads(args.threads)
     from osc.classifier import OpenSetClassifier
     from osc.data import read_clips, usable
+    from osc.thresholds import check_threshold
 
     base = OpenSetClassifier.load(args.add) if args.add else _untrained(args)
+    if args.threshold is not None:
+        check_threshold(args.threshold)
     wanted = read_clips(args.clips, args.root, args.unknown)
     problems = Problems(args.console)
     good, refused = usable(wanted, base.length_s)
@@ -190,7 +193,9 @@ def _untrained(args: argparse.Namespace) -> "OpenSetClassifier":
         options["epochs"] = args.epochs
     if "device" in representations.options_of(given.get("representation", DEFAULT)):
         options["device"] = args.device
-    return OpenSetClassifier(**given, options=options or None, seed=args.seed)
+    model = OpenSetClassifier(**given, options=options or None, seed=args.seed)
+    model.check_parameters()
+    return model
 
 
 def _tell(args: argparse.Namespace, clips: "Sequence[LabelledClip]") -> None:

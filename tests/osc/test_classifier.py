@@ -14,7 +14,7 @@ from tones import RATE, clip, write_clips
 from fewshot import bundle
 from fewshot.errors import InputError
 from osc import OpenSetClassifier
-from osc.classifier import KIND, VERSION
+from osc.config import KIND, VERSION
 
 TESTS = [("high", 10), ("low", 11), ("noise", 12), ("low", 13)]
 EXPECTED = ["high", "low", "unknown", "low"]
@@ -163,6 +163,26 @@ def test_saved_and_loaded_it_is_the_same(fitted, tests, tmp_path):
         (lambda tensors, header: header["representation"].update(name="x"), "'x', which is not"),
         (lambda tensors, header: tensors.update(copied=tensors["copied"] + 99), "not there"),
         (lambda tensors, header: tensors.pop("representation.timbre.mean"), "damaged model"),
+        (lambda tensors, header: header.update(threshold="nan"), "threshold is not a number"),
+        (lambda tensors, header: header.update(threshold=10**400), "threshold is not a number"),
+        (lambda tensors, header: header.update(labels=[["a"]] * 6), "neither texts nor whole"),
+        (lambda tensors, header: header["labels"].__setitem__(0, 2**70), "neither texts nor"),
+        (lambda tensors, header: header["parameters"].update(unknown_label=3), "another type"),
+        (lambda tensors, header: header["parameters"].update(unknown_label="low"), "is a class"),
+        (lambda tensors, header: header["parameters"].update(length_s=1e308), "length_s is"),
+        (lambda tensors, header: header["parameters"].update(seed=-1), "seed is -1"),
+        (
+            lambda tensors, header: tensors.update(
+                {part: tensors[part][:, :3].copy() for part in ("embeddings", "copies")}
+            ),
+            "damaged model",
+        ),
+        (
+            lambda tensors, header: tensors.update(
+                embeddings=tensors["embeddings"].astype(float) * 1e300
+            ),
+            "damaged model",
+        ),
     ],
 )
 def test_a_damaged_model_is_refused_in_a_line(fitted, tmp_path, damage, message):
@@ -210,14 +230,30 @@ def test_fitting_again_forgets_and_repeats(tests):
     np.testing.assert_array_equal(small().similarities(tests), first)
 
 
-def test_grid_search_on_paths_and_in_processes(tmp_path):
+def test_one_clip_of_each_of_two_classes_is_known_again_by_softmax():
+    clips = [clip("high", 0), clip("low", 0)]
+    model = OpenSetClassifier("mfcc", "softmax").fit(clips, ["high", "low"])
+    assert 0.5 < model.threshold_ < 1 and model.predict(clips).tolist() == ["high", "low"]
+
+
+def test_a_network_sees_the_length_that_counts(tmp_path):
+    options = {"epochs": 1, "batch_size": 2}
+    model = OpenSetClassifier("two-branch", length_s=0.5, options=options)
+    model.fit([clip("high", 0), clip("low", 0)], ["high", "low"]).save(tmp_path / "m.osc")
+    loaded = OpenSetClassifier.load(tmp_path / "m.osc")
+    assert loaded.representation_.length_s == 0.5
+    assert (loaded.representation, loaded.options) == ("two-branch", options)
+
+
+def test_grid_search_on_paths_and_waveforms(tmp_path):
     paths = write_clips(tmp_path, ("high", "low", "noise"), range(4))
     labels = ["unknown" if "noise" in path.parts else path.parent.name for path in paths]
     grid = {"decision": ["nearest", "centre"], "threshold": ["auto", 2.0]}
-    search = GridSearchCV(OpenSetClassifier(), grid, cv=2).fit(paths, labels)
+    search = GridSearchCV(OpenSetClassifier("mfcc"), grid, cv=2).fit(paths, labels)
     assert search.best_params_["threshold"] == "auto" and search.best_score_ == 1.0
     waveforms = [clip(path.parent.name, int(path.stem)) for path in paths]
-    assert GridSearchCV(OpenSetClassifier(), grid, cv=2).fit(waveforms, labels).best_score_ == 1.0
+    again = GridSearchCV(OpenSetClassifier("mfcc"), grid, cv=2).fit(waveforms, labels)
+    assert again.best_score_ == 1.0
 
 
 def test_it_travels_to_other_processes(fitted, tests):
