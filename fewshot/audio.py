@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,11 @@ _NAMES = re.compile(
 )
 # libsndfile silently shortens a chunk that is longer than the file; only its log says so.
 _SHORTENED = re.compile(r"^\s*(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)", re.M)
+
+
+@lru_cache(maxsize=1)
+def _highpass() -> np.ndarray:
+    return butter(4, 50, "highpass", fs=SAMPLE_RATE, output="sos")
 
 
 class Conditioner:
@@ -90,7 +96,7 @@ class Conditioner:
         self._resampler = None
         if source_rate != SAMPLE_RATE:
             self._resampler = soxr.ResampleStream(source_rate, SAMPLE_RATE, 1, quality="HQ")
-        self._filter = butter(4, 50, "highpass", fs=SAMPLE_RATE, output="sos") if highpass else None
+        self._filter = _highpass() if highpass else None
         self._filter_state = np.zeros((2, 2))
 
     def push(self, samples: ArrayLike) -> np.ndarray:

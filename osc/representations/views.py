@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from scipy.fft import dct
+from scipy.fft import dct, rfft
 
 from fewshot import audio, bundle
 from fewshot.audio import SAMPLE_RATE
@@ -49,7 +49,7 @@ def power_spectrogram(samples: np.ndarray) -> np.ndarray:
     """
     padded = np.pad(np.asarray(samples, np.float32), WINDOW // 2, mode="reflect")
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP]
-    spectrum = np.abs(np.fft.rfft(frames * np.hanning(WINDOW).astype(np.float32), N_FFT)) ** 2
+    spectrum = np.abs(rfft(frames * np.hanning(WINDOW).astype(np.float32), N_FFT)) ** 2
     energies = spectrum @ _filterbank()
     return np.maximum(energies / max(energies.max(), 1e-12), 10 ** (-RANGE_DB / 10))
 
