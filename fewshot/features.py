@@ -151,6 +151,75 @@ def log_mel(
     return mel.clamp_(min=FLOOR).log_()
 
 
+def slaney_filterbank(n_mels: int, n_fft: int, sample_rate: int) -> torch.Tensor:
+    """Triangular filters, equally spaced on Slaney's Mel scale, each with an area of 1 (per Hz).
+
+    Parameters
+    ----------
+    n_mels : int
+        Number of filters, from 0 Hz to half the sampling rate.
+    n_fft : int
+        Length of the Fourier transform, in samples.
+    sample_rate : int
+        In Hz.
+
+    Returns
+    -------
+    torch.Tensor, shape (n_fft // 2 + 1, n_mels), float32
+
+    Notes
+    -----
+    M. Slaney, "Auditory toolbox", 1998: linear up to 1 kHz, 15 Mel there, logarithmic above, 27 Mel
+    from 1 to 6.4 kHz. librosa's default, and so that of the challenge's baselines.
+    """
+    last = 15.0 + 27.0 * math.log(sample_rate / 2000.0) / math.log(6.4)
+    mels = torch.linspace(0.0, last, n_mels + 2, dtype=torch.float64)
+    linear, logarithmic = mels * 200.0 / 3.0, 1000.0 * 6.4 ** ((mels - 15.0) / 27.0)
+    edges = torch.where(mels < 15.0, linear, logarithmic)
+    bank = _triangles(edges[:-2], edges[1:-1], edges[2:], n_fft, sample_rate)
+    return bank * (2.0 / (edges[2:] - edges[:-2])).float()
+
+
+def mel_decibels(
+    samples: np.ndarray,
+    *,
+    sample_rate: int = 16000,
+    n_mels: int = 128,
+    n_fft: int = 1024,
+    hop: int = 512,
+) -> np.ndarray:
+    """Power Mel spectrogram in dB, as the baselines of DCASE Challenge Task 2 see a clip.
+
+    Parameters
+    ----------
+    samples : np.ndarray, shape (n_samples,)
+        One waveform.
+    sample_rate : int
+        In Hz, above 2000.
+    n_mels, n_fft, hop : int
+        Bands of `slaney_filterbank`; window (Hann) and hop in samples.
+
+    Returns
+    -------
+    np.ndarray, shape (1 + n_samples // hop, n_mels), float32
+        ``10 log10(max(power, 1e-10))``; frames are centred, with silence around the clip.
+    """
+    waveform = torch.from_numpy(np.ascontiguousarray(samples, np.float32))
+    window, bank = _decibel_constants(n_mels, n_fft, sample_rate)
+    spectrum = torch.stft(
+        waveform, n_fft, hop, window=window, center=True, pad_mode="constant", return_complex=True
+    )
+    power = spectrum.abs().square().T @ bank
+    return (10.0 * power.clamp_(min=1e-10).log10_()).numpy()
+
+
+@lru_cache(maxsize=4)
+def _decibel_constants(
+    n_mels: int, n_fft: int, sample_rate: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    return _hann(n_fft, "cpu"), slaney_filterbank(n_mels, n_fft, sample_rate)
+
+
 def magnitude_spectrum(waveforms: torch.Tensor) -> torch.Tensor:
     """Magnitudes of the Fourier transform of whole clips, without the bin at half the rate.
 

@@ -11,8 +11,10 @@ from fewshot.features import (
     log_mel,
     magnitude_spectrogram,
     magnitude_spectrum,
+    mel_decibels,
     mel_filterbank,
     mfcc,
+    slaney_filterbank,
     spectrogram_shape,
     without_temporal_mean,
 )
@@ -28,6 +30,23 @@ def test_filters_are_those_of_librosa(n_mels, n_fft, low, high):
     )
     found = mel_filterbank(n_mels, n_fft, 16000, low, high).numpy()
     np.testing.assert_allclose(found, expected.T, atol=1e-5)
+
+
+@pytest.mark.parametrize("n_mels, n_fft, rate", [(128, 1024, 16000), (64, 2048, 44100)])
+def test_slaney_filters_are_those_of_librosa(n_mels, n_fft, rate):
+    librosa = pytest.importorskip("librosa")
+    expected = librosa.filters.mel(sr=rate, n_fft=n_fft, n_mels=n_mels).T
+    assert slaney_filterbank(n_mels, n_fft, rate).numpy() == pytest.approx(expected, abs=1e-7)
+
+
+def test_mel_decibels_by_hand():
+    samples = np.random.default_rng(0).standard_normal(5000).astype(np.float32)
+    padded = np.pad(samples, 512)
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(1024) / 1024)
+    frames = [padded[i * 512 : i * 512 + 1024] * window for i in range(1 + 5000 // 512)]
+    power = np.abs(np.fft.rfft(frames)) ** 2 @ slaney_filterbank(128, 1024, 16000).numpy()
+    assert mel_decibels(samples) == pytest.approx(10 * np.log10(power), abs=1e-3)
+    assert mel_decibels(np.zeros(2000)) == pytest.approx(-100)
 
 
 def test_log_mel_by_hand():
