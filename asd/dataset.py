@@ -140,6 +140,28 @@ def read_dataset(path: str | Path, root: str | Path | None = None) -> Dataset:
     return found
 
 
+def clip_of_file(path: str | Path) -> Clip:
+    """A single file, as what its name and folders say of it.
+
+    With a name of the challenge, or in a folder such as ``test``, it is a clip of that machine and
+    section; otherwise one of section 00 of a machine that is named like its folder.
+
+    Raises
+    ------
+    InputError
+        No such file, or its name and its folder contradict each other.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise InputError(f"{path}: no such file; check the path")
+    folder = Path(os.path.abspath(file)).parent
+    name = parse_name(file.name)
+    if folder.name in _FOLDERS or (name is not None and name.split is not None):
+        return _of_challenge(file, name is not None)
+    own = _own(file, folder.name)
+    return own if name is None else replace(own, section=name.section)
+
+
 def classes_of(clips: Iterable[Clip]) -> list[str]:
     """The class of each clip: its machine, section, attributes and domain in one text.
 

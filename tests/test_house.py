@@ -113,7 +113,8 @@ def test_public_names_of_asd():
     import asd
     import asd.evaluation
 
-    assert asd.__all__ == ["__version__"]
+    assert asd.__all__ == ["MachineModel", "__version__", "train"]
+    assert set(asd.__all__) <= set(dir(asd))
     assert {"join", "official_figures", "own_domain_figures"} <= set(asd.evaluation.__all__)
     assert all(hasattr(asd.evaluation, name) for name in asd.evaluation.__all__)
 

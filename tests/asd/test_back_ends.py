@@ -123,8 +123,8 @@ def test_copies_of_a_clip_and_constant_values_give_finite_scores(back_end):
 
 def test_a_sparse_target_domain_is_no_farther_away_when_distances_are_standardised():
     rng = np.random.default_rng(1)
-    train = np.concatenate([rng.standard_normal((200, 2)), 30 + 5 * rng.standard_normal((10, 2))])
-    target = np.arange(210) >= 200
+    train = np.concatenate([rng.standard_normal((200, 2)), 30 + 5 * rng.standard_normal((20, 2))])
+    target = np.arange(220) >= 200
     source_test, target_test = rng.standard_normal((50, 2)), 30 + 5 * rng.standard_normal((50, 2))
 
     def ratio(back_end):

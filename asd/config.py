@@ -1,0 +1,13 @@
+"""Names and defaults that commands need before anything heavy is imported."""
+
+STATISTIC_NAMES = ("mfcc", "log-mel", "percentiles", "cepstrum")
+BACK_END_NAMES = ("nearest", "ten-nearest", "standardised", "density", "gaussian", "centres")
+DEFAULT = "statistics"
+SYSTEM_NAMES = (
+    DEFAULT,
+    *(f"{statistic}-{back_end}" for statistic in STATISTIC_NAMES for back_end in BACK_END_NAMES),
+)
+"""Systems that can be trained."""
+FALSE_ALARM_RATE = 0.01
+PIECES = 4
+"""What a machine's only training clip is cut into."""

@@ -1,0 +1,236 @@
+"""Generated machines in the layout of DCASE Challenge Task 2, to try systems on.
+
+Six machines of rotating parts, whose sound rings in resonances of their housings, runs at several
+speeds and loads, and lies in the noise of a factory. The target domain has other speeds and loads
+and the noise of another hall. What fails: a bearing that ticks, a rotor out of balance, a leak.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from scipy.signal import butter, lfilter, sosfilt
+
+from asd.names import ANOMALY, NORMAL, SOURCE, TARGET, TEST, TRAIN
+from fewshot.audio import SAMPLE_RATE
+from fewshot.augment import coloured_noise
+
+FAULTS = ("bearing", "imbalance", "leak")
+LOADS = ("low", "high")
+SNR_DB, LEVEL_DB = (-4.0, 6.0), (-32.0, -26.0)
+WOBBLE = 0.004
+"""How far the speed drifts during a clip, and by how much clips of one setting differ."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """How a machine sounds that works.
+
+    Parameters
+    ----------
+    speeds_hz : tuple of float
+        Revolutions per second; the first of them in the source domain, the last two in the target.
+    orders : tuple of float
+        Multiples of the speed that sound: blades, teeth, poles.
+    tilt : float
+        Fall of the partials' amplitudes with their order, an exponent.
+    resonances_hz : tuple of float
+        Of the housing.
+    flow : float
+        Level of the noise of air, water or friction, beside that of the partials.
+    strokes : int
+        Strokes per revolution, which modulate the flow; 0: none.
+    """
+
+    speeds_hz: tuple[float, ...]
+    orders: tuple[float, ...]
+    tilt: float
+    resonances_hz: tuple[float, ...]
+    flow: float
+    strokes: int = 0
+
+
+MACHINES = {
+    "fan": Machine((18, 21, 24, 27, 30), (1, 7, 14, 21, 28), 0.6, (310, 900, 2100), 1.0),
+    "pump": Machine((22, 25, 28, 32, 35), (1, 2, 5, 10, 15), 0.8, (180, 750, 1600), 0.8, 5),
+    "gearbox": Machine((12, 14, 16, 19, 21), (1, 23, 46, 69, 37, 74), 0.4, (520, 1350, 2900), 0.3),
+    "motor": Machine((45, 50, 55, 62, 66), (1, 2, 4, 12, 24, 36), 0.7, (400, 1800, 3300), 0.4),
+    "compressor": Machine((8, 9, 10, 12, 13), (1, 2, 3, 4, 6, 8), 0.9, (140, 480, 1150), 1.2, 1),
+    "spindle": Machine((80, 90, 100, 115, 125), (1, 2, 3, 6, 9), 0.5, (950, 2400, 4100), 0.5),
+}
+"""Machines by name."""
+
+
+def recording(
+    name: str,
+    speed_hz: float,
+    load: str,
+    domain: str,
+    fault: str | None,
+    rng: np.random.Generator,
+    duration_s: float = 3.0,
+) -> np.ndarray:
+    """One clip of a machine.
+
+    Parameters
+    ----------
+    name : str
+        Of `MACHINES`.
+    speed_hz : float
+    load : {"low", "high"}
+        A high load is louder in the partials of high order and in the flow.
+    domain : {"source", "target"}
+        Whose factory noise lies over it.
+    fault : str or None
+        Of `FAULTS`.
+    rng : np.random.Generator
+    duration_s : float
+
+    Returns
+    -------
+    np.ndarray, shape (duration_s * 16000,), float32
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> recording("pump", 25, "low", "source", "leak", rng).shape
+    (48000,)
+    """
+    machine = MACHINES[name]
+    n = round(duration_s * SAMPLE_RATE)
+    drift = WOBBLE * coloured_noise(n, 2.0, rng) + rng.uniform(-WOBBLE, WOBBLE)
+    angle = np.cumsum(speed_hz * (1 + drift)) / SAMPLE_RATE + rng.uniform()
+    sound = _partials(machine, angle, speed_hz, load, rng)
+    if fault == "imbalance":
+        extra = rng.uniform(1.5, 3.0)
+        sound = sound * (1 + 0.25 * extra * np.sin(2 * np.pi * angle))
+        sound += extra * np.sin(2 * np.pi * angle) + 0.5 * extra * np.sin(4 * np.pi * angle)
+    flow = rng.standard_normal(n) * (machine.flow * (1.6 if load == "high" else 1.0))
+    if machine.strokes:
+        flow *= 0.3 + np.maximum(0, np.sin(2 * np.pi * machine.strokes * angle)) ** 2
+    excitation = sound + _band(flow, 60, 3500)
+    if fault == "bearing":
+        excitation += _ticks(angle, rng) * rng.uniform(1.5, 4.0)
+    out = 0.3 * excitation + sum(_resonance(excitation, hz) for hz in machine.resonances_hz)
+    out /= _rms(out)
+    if fault == "leak":
+        out += rng.uniform(0.08, 0.25) * _unit(_band(rng.standard_normal(n), 4200, 7400))
+    noise = _factory(n, domain, rng) * 10 ** (-rng.uniform(*SNR_DB) / 20)
+    mixed = out + noise
+    return np.clip(mixed * 10 ** (rng.uniform(*LEVEL_DB) / 20) / _rms(mixed), -1, 1).astype(
+        np.float32
+    )
+
+
+def write_dataset(
+    folder: str | Path,
+    *,
+    seed: int = 0,
+    machines: tuple[str, ...] = tuple(MACHINES),
+    n_source: int = 40,
+    n_target: int = 4,
+    n_test: int = 15,
+    duration_s: float = 3.0,
+) -> Path:
+    """Write clips as the challenge lays them out since 2022, section 00 of each machine.
+
+    Parameters
+    ----------
+    folder : path
+        Where the machines' folders with train and test are made.
+    seed : int
+        Same seed, same clips.
+    machines : tuple of str
+        Of `MACHINES`.
+    n_source, n_target : int
+        Training clips of each domain.
+    n_test : int
+        Test clips of each domain, normal ones and as many anomalous ones, all faults in turn.
+    duration_s : float
+
+    Returns
+    -------
+    Path
+        The folder.
+    """
+    folder = Path(folder)
+    for name in machines:
+        rng = np.random.default_rng([seed, list(MACHINES).index(name)])
+        parts = [(TRAIN, NORMAL, SOURCE, n_source), (TRAIN, NORMAL, TARGET, n_target)]
+        parts += [
+            (TEST, condition, domain, n_test)
+            for domain in (SOURCE, TARGET)
+            for condition in (NORMAL, ANOMALY)
+        ]
+        for split, condition, domain, count in parts:
+            below = folder / name / split
+            below.mkdir(parents=True, exist_ok=True)
+            speeds = MACHINES[name].speeds_hz
+            speeds = speeds[:-2] if domain == SOURCE else speeds[-2:]
+            for i in range(count):
+                speed = speeds[i % len(speeds)]
+                load = LOADS[int(rng.integers(2))]
+                fault = FAULTS[i % len(FAULTS)] if condition == ANOMALY else None
+                samples = recording(name, speed, load, domain, fault, rng, duration_s)
+                file = (
+                    f"section_00_{domain}_{split}_{condition}_{i:04d}_spd_{speed}_load_{load}.wav"
+                )
+                soundfile.write(below / file, samples, SAMPLE_RATE, subtype="PCM_16")
+    return folder
+
+
+def _partials(
+    machine: Machine, angle: np.ndarray, speed_hz: float, load: str, rng: np.random.Generator
+) -> np.ndarray:
+    sound = np.zeros(len(angle))
+    for i, order in enumerate(machine.orders):
+        if order * speed_hz < 0.45 * SAMPLE_RATE:
+            amplitude = (i + 1) ** -machine.tilt * (1 + i / 5 if load == "high" else 1)
+            phase = 2 * np.pi * (order * angle + rng.uniform())
+            sound += amplitude * rng.uniform(0.85, 1.15) * np.sin(phase)
+    return sound
+
+
+def _ticks(angle: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Short strokes 3.1 to 5.4 times a revolution, each of another strength, at one high tone."""
+    turns = np.floor(angle * rng.uniform(3.1, 5.4))
+    at = np.flatnonzero(np.diff(turns) > 0)
+    strokes = np.zeros(len(angle))
+    strokes[at] = 20 * rng.uniform(0.5, 1.0, len(at))
+    return _resonance(strokes, rng.uniform(2500, 5500), 0.97)
+
+
+def _resonance(samples: np.ndarray, hz: float, radius: float = 0.985) -> np.ndarray:
+    angle = 2 * np.pi * hz / SAMPLE_RATE
+    return lfilter([1 - radius], [1, -2 * radius * np.cos(angle), radius**2], samples)
+
+
+def _factory(n: int, domain: str, rng: np.random.Generator) -> np.ndarray:
+    """Noise of a hall: air, other machines' hum, now and then a blow on metal; rms 1."""
+    slope, hum_hz = (1.0, 100.0) if domain == SOURCE else (1.6, 150.0)
+    time = np.arange(n) / SAMPLE_RATE
+    noise = _unit(coloured_noise(n, slope + rng.uniform(-0.2, 0.2), rng))
+    for i in range(1, 6):
+        noise += (
+            rng.uniform(0.05, 0.25) / i * np.sin(2 * np.pi * (i * hum_hz * time + rng.uniform()))
+        )
+    for _ in range(rng.poisson(0.5 * n / SAMPLE_RATE)):
+        blow = np.exp(-time / rng.uniform(0.02, 0.1)) * np.sin(
+            2 * np.pi * rng.uniform(600, 3000) * time
+        )
+        start = int(rng.integers(n))
+        noise[start:] += rng.uniform(0.5, 2.0) * blow[: n - start]
+    return _unit(noise)
+
+
+def _band(samples: np.ndarray, low_hz: float, high_hz: float) -> np.ndarray:
+    return sosfilt(butter(2, (low_hz, high_hz), "band", fs=SAMPLE_RATE, output="sos"), samples)
+
+
+def _rms(samples: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.square(samples))))
+
+
+def _unit(samples: np.ndarray) -> np.ndarray:
+    return samples / _rms(samples)

@@ -1,0 +1,164 @@
+import csv
+import io
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from asd.commands.evaluate import main as evaluate
+from asd.commands.score import main as score
+from asd.commands.train import main as train
+from asd.model import MachineModel
+from asd.synthesis import write_dataset
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from machines import RATE, clips_in
+
+
+@pytest.fixture(scope="module")
+def dcase(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dcase") / "data"
+    return write_dataset(
+        folder, machines=("fan", "pump"), n_source=6, n_target=2, n_test=3, duration_s=0.6
+    )
+
+
+@pytest.fixture(scope="module")
+def pump(tmp_path_factory):
+    return clips_in(tmp_path_factory.mktemp("own") / "pump", 8)
+
+
+@pytest.fixture
+def model(pump, tmp_path, command, capsys):
+    path = tmp_path / "pump.asd"
+    assert command(train, pump, "-o", path, "--false-alarm-rate", 0.2) == 0
+    assert capsys.readouterr().err == f"wrote {path}: 1 section, system statistics\n"
+    return path
+
+
+def rows_of(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_scores_of_a_data_set_are_what_asd_evaluate_reads(dcase, tmp_path, command, capsys):
+    path, table = tmp_path / "m.asd", tmp_path / "scores.csv"
+    assert command(train, dcase, "-o", path, "-v", "--system", "mfcc-density") == 0
+    err = capsys.readouterr().err
+    assert "fan 00: 8 clips (6 source, 2 target), threshold " in err
+    assert err.endswith(f"wrote {path}: 2 sections, system mfcc-density\n")
+    assert command(score, path, dcase, "-o", table) == 0
+    rows = rows_of(table.read_text())
+    assert list(rows[0]) == ["filename", "machine", "section", "score", "threshold", "decision"]
+    assert len(rows) == 24 and {row["machine"] for row in rows} == {"fan", "pump"}
+    loaded = MachineModel.load(path)
+    for row in rows:
+        assert float(row["threshold"]) == loaded.thresholds[row["machine"], "00"]
+        assert row["decision"] == str(int(float(row["score"]) > float(row["threshold"])))
+    assert [float(rows[0]["score"])] == loaded.score([rows[0]["filename"]], "fan").tolist()
+    found = sum(row["decision"] == "1" for row in rows)
+    assert capsys.readouterr().err == f"24 clips: {found} anomalous\n"
+    assert command(evaluate, table, "--truth", dcase, "--year", 2023) == 0
+    assert "official score" in capsys.readouterr().out
+
+
+def test_own_clips_from_any_place_are_of_the_only_machine(model, tmp_path, command, capsys):
+    other = clips_in(tmp_path / "monday", 2, seed=1)
+    assert command(score, model, other / "1.wav", other, "-q") == 0
+    out, err = capsys.readouterr()
+    rows = rows_of(out)
+    assert [Path(row["filename"]).name for row in rows] == ["1.wav", "0.wav"]
+    assert {(row["machine"], row["section"]) for row in rows} == {("pump", "00")}
+    assert err == ""
+
+
+def test_bad_clips_are_named_and_the_others_scored(model, tmp_path, command, capsys):
+    folder = clips_in(tmp_path / "day", 1)
+    soundfile.write(folder / "short.wav", np.zeros(10), RATE)
+    assert command(score, model, folder, tmp_path / "none.wav") == 1
+    out, err = capsys.readouterr()
+    assert len(rows_of(out)) == 1
+    lines = err.splitlines()
+    assert lines[0] == f"asd-score: {tmp_path / 'none.wav'}: no such file; check the path"
+    assert lines[1].startswith(f"asd-score: {folder / 'short.wav'}: 0.001 s is shorter than 0.1 s")
+    assert "asd-score: 2 of 3 inputs failed" in lines
+    assert command(score, model, tmp_path / "none.wav") == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_bad_training_clips_are_named_and_left_out(tmp_path, command, capsys):
+    folder = clips_in(tmp_path / "pump", 4)
+    (folder / "broken.wav").write_bytes(b"no sound at all")
+    assert command(train, folder, "-o", tmp_path / "m.asd") == 1
+    err = capsys.readouterr().err
+    assert err.startswith(f"asd-train: {folder / 'broken.wav'}: not audio or damaged")
+    assert "asd-train: 1 of 5 inputs failed" in err
+    assert "warning: pump 00: 4 clips tell little of a rate of 0.01, 100 tell more" in err
+    assert len(next(iter(MachineModel.load(tmp_path / "m.asd").sections.values())).target) == 4
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--system", "magic"], "argument --system: invalid choice: 'magic'"),
+        (["--false-alarm-rate", "0.9"], "the rate of false alarms is 0.9; give 0 < rate <= 0.5"),
+        (["--false-alarm-rate", "-1"], "argument --false-alarm-rate: '-1' is not a finite number"),
+        (["--threshold", "magic"], "no threshold 'magic'; use one of gdp"),
+        (["--root", "."], "--root belongs to a CSV; leave it out"),
+    ],
+)
+def test_wrong_options_end_before_the_clips_are_read(
+    pump, tmp_path, command, capsys, options, message
+):
+    try:
+        status = command(train, pump, "-o", tmp_path / "m.asd", *options)
+    except SystemExit as end:
+        status = end.code
+    assert status == 2
+    assert capsys.readouterr().err.startswith(f"asd-train: {message}")
+    assert not (tmp_path / "m.asd").exists()
+
+
+def test_nothing_is_overwritten_without_force(model, pump, command, capsys):
+    assert command(train, pump, "-o", model) == 2
+    assert "exists; use --force" in capsys.readouterr().err
+    assert command(train, pump, "-o", model, "--force", "-q") == 0
+    assert command(score, model, pump, "-o", model) == 2
+
+
+def test_a_model_of_several_machines_has_to_be_told(dcase, pump, tmp_path, command, capsys):
+    path = tmp_path / "m.asd"
+    assert command(train, dcase, "-o", path, "--system", "mfcc-nearest", "-q") == 0
+    capsys.readouterr()
+    assert command(score, path, pump / "0.wav", "--machine", "fan", "--section", "00", "-q") == 0
+    assert rows_of(capsys.readouterr().out)[0]["machine"] == "fan"
+    clip = next((dcase / "fan" / "test").iterdir())
+    assert command(score, path, clip, "-q") == 0
+    assert rows_of(capsys.readouterr().out)[0]["machine"] == "fan"
+    other = clips_in(tmp_path / "saw", 1)
+    assert command(score, path, other / "0.wav") == 2
+    assert capsys.readouterr().err == (
+        f"asd-score: {other / '0.wav'}: the model does not know saw 00; it knows fan 00, pump 00; "
+        "see --machine and --section\n"
+    )
+    assert command(score, path, clip, "--machine", "saw") == 2
+    assert capsys.readouterr().err == "asd-score: --machine saw: the model knows fan, pump\n"
+
+
+def test_a_table_tells_machines_and_domains(pump, tmp_path, command, capsys):
+    table = tmp_path / "clips.csv"
+    lines = [f"{i}.wav,{'ab'[i % 2]},{'target' if i > 5 else ''}" for i in range(8)]
+    table.write_text("\n".join(["filename,machine,domain", *lines]))
+    path = tmp_path / "m.asd"
+    assert command(train, table, "--root", pump, "-o", path, "-q") == 0
+    sections = MachineModel.load(path).sections
+    assert {key: int(own.target.sum()) for key, own in sections.items()} == {
+        ("a", "00"): 1,
+        ("b", "00"): 1,
+    }
+
+
+def test_a_foreign_file_is_no_model(pump, command, capsys):
+    assert command(score, pump / "0.wav", pump) == 2
+    assert capsys.readouterr().err.startswith(f"asd-score: {pump / '0.wav'}: is not a model file")
