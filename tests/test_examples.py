@@ -130,3 +130,17 @@ def test_the_alarms_are_learnt_told_apart_and_drawn(tmp_path, monkeypatch, capsy
     assert "learnt 4 alarms" in out and out.count("weighted accuracy: ") == 2
     assert (tmp_path / "build" / "osc" / "alarms.osc").stat().st_size > 1000
     assert (tmp_path / "build" / "osc" / "alarms.png").stat().st_size > 10_000
+
+
+def test_the_machines_are_learnt_and_their_faults_scored(tmp_path, monkeypatch, capsys):
+    spec = importlib.util.spec_from_file_location("quickstart", EXAMPLES / "asd_quickstart.py")
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    few = {"n_source": 8, "n_target": 3, "n_test": 3, "duration_s": 0.8}
+    monkeypatch.setattr(example, "CLIPS", few)
+    monkeypatch.chdir(tmp_path)
+    example.main()
+    out = capsys.readouterr().out
+    assert out.startswith("synthesised 46 clips of fan and spindle")
+    assert out.count("above the threshold of") == 2 and out.count("AUC (target)") == 2
+    assert (tmp_path / "build" / "asd" / "machines.asd").stat().st_size > 1000

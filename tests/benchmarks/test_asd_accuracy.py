@@ -1,0 +1,86 @@
+"""The benchmark of machines on a small tree of the data set's shape."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+import asd
+from asd.commands.score import main as score
+from asd.evaluation import join, official_figures, read_scores, read_truth
+from asd.synthesis import write_dataset
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def script():
+    spec = importlib.util.spec_from_file_location("asd_accuracy", BENCHMARKS / "asd_accuracy.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["asd_accuracy"] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules["asd_accuracy"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    few = {"n_source": 6, "n_target": 3, "n_test": 4, "duration_s": 0.6}
+    write_dataset(folder / "asd" / "machines", machines=("fan", "pump"), **few)
+    return folder
+
+
+def run(script, monkeypatch, *arguments):
+    monkeypatch.setattr("sys.argv", ["asd_accuracy.py", *map(str, arguments)])
+    script.main()
+
+
+def cells(line):
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_figures_are_those_of_the_commands(script, data, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "out"
+    rows = ["--row", "mfcc-nearest", "--row", "mfcc-density+log-mel-gaussian"]
+    asked = ("--data", data, "--task", "machines", "--out", out, *rows)
+    run(script, monkeypatch, *asked)
+    printed = capsys.readouterr().out
+    lines = [cells(line) for line in printed.splitlines() if line.startswith("| mfcc")]
+    assert [line[0] for line in lines] == ["mfcc-nearest", "mfcc-density+log-mel-gaussian"] * 2
+
+    machines = data / "asd" / "machines"
+    asd.train(machines, system="mfcc-nearest").save(tmp_path / "m.asd")
+    table = tmp_path / "scores.csv"
+    assert score([str(tmp_path / "m.asd"), str(machines), "-o", str(table), "-q"]) == 0
+    figures = official_figures(join(read_truth(machines, 2023), read_scores(table)), 2023)
+    for line, row in zip(lines[::2], figures.sections.values(), strict=True):
+        expected = [row[name] for name in ("AUC (source)", "AUC (target)", "pAUC")]
+        assert [float(cell) for cell in line[1:4]] == pytest.approx(
+            [100 * value for value in expected], abs=0.051
+        )
+
+    def gone(*_):
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr(script, "scored", gone)
+    run(script, monkeypatch, *asked)
+    assert capsys.readouterr().out == printed
+
+
+def test_generated_machines_and_false_alarms(script, tmp_path, monkeypatch, capsys):
+    def small(folder, seed=0, **settings):
+        few = {"n_source": 5, "n_target": 2, "n_test": 2, "duration_s": 0.4}
+        return write_dataset(folder, seed=seed, machines=("motor",), **few)
+
+    monkeypatch.setattr(script, "write_dataset", small)
+    asked = ("--task", "generated", "--seeds", 2, "--out", tmp_path, "--row", "mfcc-nearest")
+    run(script, monkeypatch, *asked)
+    out = capsys.readouterr().out
+    assert "generated, 2 seeds" in out and out.count("| mfcc-nearest |") == 1
+    run(script, monkeypatch, *asked, "--false-alarms")
+    lines = [cells(x) for x in capsys.readouterr().out.splitlines() if x.startswith("| mfcc")]
+    assert [line[1] for line in lines] == ["gdp", "hp", "sd"]
+    shares = [float(part) for line in lines for cell in line[2:] for part in cell.split(",")]
+    assert len(shares) == 18 and all(0 <= share <= 100 for share in shares)
