@@ -64,38 +64,51 @@ class _Neighbours(BackEnd):
     """Back ends that keep the training vectors and look at Euclidean distances to them."""
 
     def fit(self, train: np.ndarray, target: np.ndarray, seed: int = 0) -> dict[str, np.ndarray]:
-        return {"vectors": np.asarray(train, np.float64), "target": np.asarray(target, bool)}
+        train, target = np.asarray(train, np.float64), np.asarray(target, bool)
+        scale = self._scale(_without_own(cdist(train, train)), target, None)
+        return {"vectors": train, "target": target, "scale": scale}
 
     def score(self, fitted: Fitted, test: np.ndarray) -> np.ndarray:
-        vectors = fitted["vectors"]
-        within = _without_own(cdist(vectors, vectors))
-        return self._scores(cdist(test, vectors), within, fitted["target"].astype(bool), None)
+        between = cdist(test, fitted["vectors"])
+        return self._scores(between, fitted["target"].astype(bool), fitted["scale"])
 
     def leave_one_out(self, train: np.ndarray, target: np.ndarray, seed: int = 0) -> np.ndarray:
         if len(train) < 2:
             return np.empty(0)
-        within = _without_own(cdist(train, train))
-        return self._scores(within, within, np.asarray(target, bool), np.arange(len(train)))
+        within, target = _without_own(cdist(train, train)), np.asarray(target, bool)
+        scale = self._scale(within, target, np.arange(len(train)))
+        return self._scores(within, target, scale)
 
     @abstractmethod
-    def _scores(
-        self,
-        between: np.ndarray,
-        within: np.ndarray,
-        target: np.ndarray,
-        left_out: np.ndarray | None,
+    def _scale(
+        self, within: np.ndarray, target: np.ndarray, left_out: np.ndarray | None
     ) -> np.ndarray:
+        """What distances are measured by.
+
+        Parameters
+        ----------
+        within : np.ndarray, shape (n, n)
+            Distances between training clips; infinite on the diagonal.
+        target : np.ndarray of bool, shape (n,)
+        left_out : np.ndarray of int, shape (m,), or None
+            The training clip that each of m scores must not know of.
+
+        Returns
+        -------
+        np.ndarray, shape (m, ...), or (1, ...) where none is left out
+        """
+
+    @abstractmethod
+    def _scores(self, between: np.ndarray, target: np.ndarray, scale: np.ndarray) -> np.ndarray:
         """Scores of m clips.
 
         Parameters
         ----------
         between : np.ndarray, shape (m, n)
             Distances to the training clips; infinite where one is left out.
-        within : np.ndarray, shape (n, n)
-            Distances between training clips; infinite on the diagonal.
         target : np.ndarray of bool, shape (n,)
-        left_out : np.ndarray of int, shape (m,), or None
-            The training clip that each score must not know of.
+        scale : np.ndarray
+            From `_scale`.
         """
 
 
@@ -105,7 +118,10 @@ class Nearest(_Neighbours):
 
     k: int = 1
 
-    def _scores(self, between, within, target, left_out):
+    def _scale(self, within, target, left_out):
+        return np.ones(1)
+
+    def _scores(self, between, target, scale):
         nearest = np.sort(between, axis=1)[:, : self.k]
         return np.mean(nearest, axis=1, where=np.isfinite(nearest))
 
@@ -120,7 +136,7 @@ class Standardised(_Neighbours):
     three such distances borrows mean and deviation from all clips.
     """
 
-    def _scores(self, between, within, target, left_out):
+    def _scale(self, within, target, left_out):
         others = np.where(target[:, None] == target, within, np.inf)
         order = np.argsort(others, axis=1, kind="stable")[:, :2]
         first, second = np.pad(
@@ -132,26 +148,29 @@ class Standardised(_Neighbours):
         if left_out is not None:
             own = np.where(order[:, 0] == left_out[:, None], second, first)
             own[np.arange(len(left_out)), left_out] = np.inf
+        return np.stack([_moments(own, target == domain) for domain in (False, True)], axis=1)
+
+    def _scores(self, between, target, scale):
         scores = np.full(len(between), np.inf)
         for domain in (False, True):
             members = target == domain
             if members.any():
-                mean, deviation = _moments(own, members)
+                mean, deviation = scale[:, int(domain)].T
                 nearest = between[:, members].min(axis=1)
                 scores = np.minimum(scores, (nearest - mean) / deviation)
         return scores
 
 
-def _moments(own: np.ndarray, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation of the finite distances of a domain, for each row of (m or 1, n)."""
+def _moments(own: np.ndarray, members: np.ndarray) -> np.ndarray:
+    """Mean and deviation of a domain's finite distances in each row, (m, n) -> (m, 2)."""
     there = np.isfinite(own)
     counted = there & members
     counted = np.where(counted.sum(axis=1, keepdims=True) < FEWEST, there, counted)
     n = np.maximum(counted.sum(axis=1), 1)
     mean = np.where(counted, own, 0).sum(axis=1) / n
-    variance = np.where(counted, np.where(there, own, 0) - mean[:, None], 0) ** 2
-    deviation = np.maximum(np.sqrt(variance.sum(axis=1) / n), _LEAST_SHARE * mean)
-    return mean, np.where(deviation > 0, deviation, 1.0)
+    squares = np.where(counted, np.where(there, own, 0) - mean[:, None], 0) ** 2
+    deviation = np.maximum(np.sqrt(squares.sum(axis=1) / n), _LEAST_SHARE * mean)
+    return np.stack([mean, np.where(deviation > 0, deviation, 1.0)], axis=1)
 
 
 @dataclass(frozen=True)
@@ -167,11 +186,11 @@ class LocalDensity(_Neighbours):
 
     k: int = 4
 
-    def _scores(self, between, within, target, left_out):
+    def _scale(self, within, target, left_out):
         n = len(within)
         k = min(self.k, n - 1 - (left_out is not None))
         if k < 1:
-            return between.min(axis=1)
+            return np.ones((1, n))
         nearest = np.sort(within, axis=1)[:, : k + 1]
         if left_out is None:
             local = nearest[:, :k].mean(axis=1)[None]
@@ -181,7 +200,10 @@ class LocalDensity(_Neighbours):
             gone[np.arange(len(left_out)), left_out] = 0.0
             local = (nearest.sum(axis=1, where=np.isfinite(nearest)) - gone) / k
         local = np.maximum(local, _LEAST_SHARE * np.median(local))
-        return np.min(between / np.where(local > 0, local, 1.0), axis=1)
+        return np.where(local > 0, local, 1.0)
+
+    def _scores(self, between, target, scale):
+        return np.min(between / scale, axis=1)
 
 
 @dataclass(frozen=True)

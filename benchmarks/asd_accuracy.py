@@ -15,7 +15,7 @@ validation part). A row is a system of asd-train, or several single ones joined 
 are standardised and averaged.
 
 --false-alarms: the share of normal test clips that thresholds for given rates call anomalous, on
-the generated machines with 100 training clips of each domain.
+the generated machines with 100 and 10 training clips of the two domains.
 """
 
 import argparse
@@ -185,7 +185,7 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     rows = args.row or list(SYSTEM_NAMES)
     if args.false_alarms:
-        many = generated(args, n_source=100, n_target=100, n_test=100)
+        many = generated(args, n_source=100, n_target=10, n_test=50)
         print_false_alarms(many, args.row or [DEFAULT], args)
         return
     if args.task != "generated":
