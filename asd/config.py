@@ -5,6 +5,7 @@ BACK_END_NAMES = ("nearest", "ten-nearest", "standardised", "density", "gaussian
 DEFAULT = "statistics"
 SYSTEM_NAMES = (
     DEFAULT,
+    "standardised",
     *(f"{statistic}-{back_end}" for statistic in STATISTIC_NAMES for back_end in BACK_END_NAMES),
 )
 """Systems that can be trained."""

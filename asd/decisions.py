@@ -29,7 +29,7 @@ QUANTILES: Mapping[str, Callable[[ArrayLike, float], float]] = MappingProxyType(
     {"gdp": gamma_percentile, "hp": histogram_percentile, "sd": _by_deviations}
 )
 """Estimators that can be asked for a rate of false alarms."""
-HOLDS_RATE = "gdp"
+HOLDS_RATE = "hp"
 """The one that holds it best on generated machines."""
 
 

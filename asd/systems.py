@@ -78,7 +78,10 @@ def view(statistic: str, back_end: str) -> View:
 
 
 SYSTEMS: Mapping[str, System] = MappingProxyType(
-    {DEFAULT: (view("cepstrum", "standardised"), view("log-mel", "standardised"))}
+    {
+        DEFAULT: (view("cepstrum", "density"), view("cepstrum", "gaussian")),
+        "standardised": (view("cepstrum", "standardised"), view("log-mel", "standardised")),
+    }
     | {
         f"{statistic}-{back_end}": (view(statistic, back_end),)
         for statistic in STATISTIC_NAMES

@@ -31,10 +31,11 @@ Layouts are those that asd-prepare --check reads; of a data set the training cli
 the columns filename,machine and, where you know them, section, domain (source or target), split,
 condition and attributes.
 
---system: "{DEFAULT}" is the default; the others are one kind of clip statistics (mfcc, log-mel,
-percentiles, cepstrum) with one back end: the nearest training clip, the mean of the ten nearest,
-distances standardised within each domain, distances divided by the local density of the training
-clips, a Gaussian, centres of clusters. No network is trained.
+--system: "{DEFAULT}", the default, compares cepstra by the local density of the training clips and
+by a Gaussian; "standardised" compares cepstra and log-Mel by distances that are standardised within
+each domain; the others are one kind of clip statistics (mfcc, log-mel, percentiles, cepstrum) with
+one back end: the nearest training clip, the mean of the ten nearest, standardised, density,
+gaussian, centres of clusters. No network is trained.
 
 Own recordings get a threshold for a rate of false alarms of {FALSE_ALARM_RATE:g}, files of the
 challenge the 90th percentile of a gamma distribution; --threshold takes gdp, hp, sd, mad, iqr,
