@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from asd.dataset import classes_of, read_dataset, table_of
+from asd.dataset import classes_of, clip_of_file, read_dataset, table_of
 from asd.inventory import EXPECTED, holdings, lacking
 from fewshot.errors import InputError
 
@@ -258,3 +258,42 @@ def test_domains_are_not_missed_where_there_are_none(tmp_path):
     folder.mkdir()
     sf.write(folder / "a.wav", np.zeros(100), 16000)
     assert lacking(holdings(read_dataset(folder).clips)) == ["pump 00: test clips"]
+
+
+@pytest.mark.parametrize(
+    ("file", "machine", "section", "domain", "split", "condition"),
+    [
+        (
+            "fan/test/section_01_target_test_anomaly_03.wav",
+            "fan",
+            "01",
+            "target",
+            "test",
+            "anomaly",
+        ),
+        ("fan/test/normal_id_02_00000001.wav", "fan", "02", None, "test", "normal"),
+        ("fan/test/monday.wav", "fan", "00", "source", "test", None),
+        ("fan/section_01_source_test_normal_0003.wav", "fan", "01", "source", "test", "normal"),
+        ("pump/section_02_0003.wav", "pump", "02", "source", "train", "normal"),
+        ("pump/monday.wav", "pump", "00", "source", "train", "normal"),
+    ],
+)
+def test_a_single_file_is_what_its_name_and_folders_say(
+    tmp_path, file, machine, section, domain, split, condition
+):
+    path = tmp_path / file
+    path.parent.mkdir(parents=True)
+    path.touch()
+    clip = clip_of_file(path)
+    assert (clip.path, clip.machine, clip.section) == (path, machine, section)
+    assert (clip.domain, clip.split, clip.condition) == (domain, split, condition)
+
+
+def test_a_single_file_that_is_not_there_or_contradicts_itself(tmp_path):
+    with pytest.raises(InputError, match=r"none\.wav: no such file"):
+        clip_of_file(tmp_path / "none.wav")
+    path = tmp_path / "fan" / "train" / "section_00_source_test_normal_0000.wav"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    with pytest.raises(InputError, match="split test in the folder train; move it"):
+        clip_of_file(path)
