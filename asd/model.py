@@ -24,7 +24,7 @@ Key = tuple[str, str]
 
 def read_sound(path: str | Path) -> np.ndarray:
     """A clip as statistics are taken from it: mean of the channels, 16 kHz, no filter."""
-    return np.concatenate(list(audio.read_blocks(path, highpass=False)))
+    return audio.read(path, highpass=False)
 
 
 def train(
@@ -286,7 +286,9 @@ def _section(tensors: Mapping[str, np.ndarray], i: int, n_views: int) -> ScoredS
 
 
 def _statistics(views: Sequence[View], samples: np.ndarray) -> list[np.ndarray]:
-    return [clip_statistics(samples, view.statistic) for view in views]
+    names = [view.statistic for view in views]
+    found = {name: clip_statistics(samples, name) for name in set(names)}
+    return [found[name] for name in names]
 
 
 def _checked(clip: Clip, read: Callable[[Path], np.ndarray]) -> np.ndarray:

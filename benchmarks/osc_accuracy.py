@@ -31,6 +31,7 @@ import hashlib
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -205,7 +206,7 @@ def waveform_of(task: str, path: Path, seed: int) -> np.ndarray:
     """A clip's sound at 16 kHz, not filtered yet."""
     if task == "alarms":
         return recording(path.parent.name, int(path.name), seed)
-    return np.concatenate(list(audio.read_blocks(path, highpass=False)))
+    return audio.read(path, highpass=False)
 
 
 def run_fold(job: Job) -> dict[str, float]:
@@ -224,7 +225,12 @@ def run_fold(job: Job) -> dict[str, float]:
     labels, classes = [clip.label for clip in test], model.classes_.tolist()
     nearest = model.classes_[similarities[:, : len(classes)].argmax(axis=1)]
     scores = model.scores_of(similarities)
-    result = evaluate(labels, model.answers_of(similarities), nearest, scores, classes, UNKNOWN)
+    answers = model.answers_of(similarities)
+    result = evaluate(labels, answers, nearest, scores, classes, UNKNOWN)
+    told: dict[str, dict[str, int]] = {}
+    for clip, answer in zip(test, answers.tolist(), strict=True):
+        counts = told.setdefault(clip.group if clip.label == UNKNOWN else clip.label, {})
+        counts[answer] = counts.get(answer, 0) + 1
     return {
         "weighted": result.weighted_accuracy,
         "best_weighted": best_threshold(labels, nearest, scores, classes)[1],
@@ -235,6 +241,7 @@ def run_fold(job: Job) -> dict[str, float]:
         "threshold": model.threshold_,
         "train_s": train_s,
         "clip_ms": 1000 * clip_s,
+        "answers": told,
     }
 
 
@@ -272,6 +279,21 @@ def print_table(results: Sequence[dict]) -> None:
             print(f"| {row} | {name[1:]} | {name[0]} | {len(folds)} | {' | '.join(cells)} |")
         cells = [f"**{100 * value:.1f}**" for value in np.mean(means, axis=0)]
         print(f"| {row} | mean of {len(means)} | | | {' | '.join(cells)} | | |")
+
+
+def print_answers(results: Sequence[dict]) -> None:
+    """What the clips of each class are taken for, in per cent over all folds, most often first."""
+    for row, name in dict.fromkeys((r["row"], r["condition"]) for r in results):
+        print(f"\n{row}, {name[1:]} openness, shots: {name[0]}\n")
+        total: dict[str, Counter] = {}
+        for told in [r["answers"] for r in results if (r["row"], r["condition"]) == (row, name)]:
+            for sound, counts in told.items():
+                total.setdefault(sound, Counter()).update(counts)
+        for sound, counts in sorted(total.items()):
+            n = sum(counts.values())
+            print(
+                f"{sound}: " + ", ".join(f"{a} {100 * c / n:.0f}" for a, c in counts.most_common(4))
+            )
 
 
 def print_table_29(results: Sequence[dict]) -> None:
@@ -327,6 +349,7 @@ def main() -> None:
     parser.add_argument(
         "--task", choices=("office", "exchanged", "naranjo", "alarms"), help="only this one"
     )
+    parser.add_argument("--answers", action="store_true", help="what each class is taken for")
     parser.add_argument("--splits", type=int, default=4, help="of the task exchanged")
     parser.add_argument(
         "--row",
@@ -355,6 +378,8 @@ def main() -> None:
         print(f"\n{task}\n")
         own = [results[job] for job in jobs if job.task.split()[0] == task]
         print_table(own)
+        if args.answers:
+            print_answers(own)
         if task == "naranjo":
             print_table_29(own)
 

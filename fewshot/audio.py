@@ -239,9 +239,9 @@ def read_blocks(
         yield from _conditioned(file, 0, file.frames, block_s, highpass)
 
 
-def read(path: str | os.PathLike) -> np.ndarray:
+def read(path: str | os.PathLike, *, highpass: bool = True) -> np.ndarray:
     """Read a whole file, conditioned: all of `read_blocks` as one array."""
-    return np.concatenate(list(read_blocks(path)))
+    return np.concatenate(list(read_blocks(path, highpass=highpass)))
 
 
 def read_clip(

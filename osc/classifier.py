@@ -328,12 +328,14 @@ class OpenSetClassifier(ClassifierMixin, BaseEstimator):
         return waveforms
 
     def _embedded(self, examples: Examples, waveforms: list) -> Examples:
-        """Examples with embeddings, and with altered copies of the first of each known class."""
+        """Examples with embeddings, and with altered copies of the clips of known classes.
+
+        Only where each is alone in its class: of several, each stands for another recording.
+        """
         embeddings = self.representation_.transform(waveforms)
-        labels, known = examples.labels, examples.known
-        firsts = [
-            int(np.flatnonzero(known & (labels == label))[0]) for label in np.unique(labels[known])
-        ]
+        clips = np.flatnonzero(examples.known)
+        alone = len(np.unique(examples.labels[clips])) == len(clips)
+        firsts = clips.tolist() if alone else []
         copies, copied = np.empty((0, embeddings.shape[1]), np.float32), []
         if firsts:
             made = [altered_copies(waveforms[i], self.seed) for i in firsts]

@@ -25,7 +25,7 @@ class Examples:
     known : np.ndarray of bool, shape (n,)
         False for known unknowns.
     copies : np.ndarray, shape (m, dim), float32
-        Embeddings of altered copies of the first clip of each known class.
+        Embeddings of altered copies of clips that are alone in their known class.
     copied : np.ndarray of int, shape (m,)
         Which clip each is a copy of.
     names, digests : np.ndarray of str, shape (n,)

@@ -1,5 +1,6 @@
 """Representations that a network learns from the training clips."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Self
 
@@ -11,7 +12,7 @@ from fewshot.training import resolve_device
 from osc.learning import Embedder, class_indices, learn, make_head
 
 
-class Learnt:
+class Learnt(ABC):
     """What the representations share whose network tells the training clips' classes apart.
 
     Parameters
@@ -140,10 +141,10 @@ class Learnt:
         restored.embedder_ = Embedder(network, head).load(tensors)
         return restored
 
+    @abstractmethod
     def _inputs(self, waveforms: Sequence[np.ndarray]) -> torch.Tensor:
         """What the network sees of waveforms, shape (n, n_values), float32."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _network(self, n_values: int) -> nn.Module:
         """The network, with new parameters."""
-        raise NotImplementedError

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from fewshot.audio import SAMPLE_RATE
+from fewshot.features import slaney_filterbank
 from osc.vectors import tiled, unit
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ N_MELS, N_COEFFICIENTS = 64, 20
 RANGE_DB = 80.0
 LOUD_DB = 25.0
 DELTA_FRAMES = 9
-# Slaney's Mel scale: linear below 1 kHz, then 27 bands per factor of 6.4.
-_LINEAR_HZ, _KNEE_HZ, _STEP = 200.0 / 3, 1000.0, np.log(6.4) / 27.0
 
 
 class MfccStatistics:
@@ -103,21 +102,6 @@ def _constants() -> tuple[np.ndarray, "csr_array"]:
     from scipy.signal import get_window
     from scipy.sparse import csr_array
 
-    edges = _hz(np.linspace(0.0, _mel(SAMPLE_RATE / 2), N_MELS + 2))
-    bins = np.fft.rfftfreq(N_FFT, 1 / SAMPLE_RATE)[:, None]
-    rising = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    falling = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
-    bank = np.maximum(0.0, np.minimum(rising, falling)) * 2 / (edges[2:] - edges[:-2])
+    bank = slaney_filterbank(N_MELS, N_FFT, SAMPLE_RATE).numpy()
     # Nearly all weights are 0, and the product of sparse arrays starts no threads.
-    return get_window("hann", N_FFT).astype(np.float32), csr_array(bank.T.astype(np.float32))
-
-
-def _mel(hz: float) -> float:
-    return (
-        hz / _LINEAR_HZ if hz < _KNEE_HZ else _KNEE_HZ / _LINEAR_HZ + np.log(hz / _KNEE_HZ) / _STEP
-    )
-
-
-def _hz(mels: np.ndarray) -> np.ndarray:
-    knee = _KNEE_HZ / _LINEAR_HZ
-    return np.where(mels < knee, mels * _LINEAR_HZ, _KNEE_HZ * np.exp(_STEP * (mels - knee)))
+    return get_window("hann", N_FFT).astype(np.float32), csr_array(bank.T)

@@ -161,7 +161,12 @@ def test_saved_and_loaded_it_is_the_same(fitted, tests, tmp_path):
         (lambda tensors, header: header["classes"].append("x"), "damaged model"),
         (lambda tensors, header: header["parameters"].update(decision="x"), "decision is 'x'"),
         (lambda tensors, header: header["representation"].update(name="x"), "'x', which is not"),
-        (lambda tensors, header: tensors.update(copied=tensors["copied"] + 99), "not there"),
+        (
+            lambda tensors, header: tensors.update(
+                copies=tensors["embeddings"][:1], copied=np.array([99])
+            ),
+            "not there",
+        ),
         (lambda tensors, header: tensors.pop("representation.timbre.mean"), "damaged model"),
         (lambda tensors, header: header.update(threshold="nan"), "threshold is not a number"),
         (lambda tensors, header: header.update(threshold=10**400), "threshold is not a number"),
