@@ -62,46 +62,86 @@ class PreActivationBlock(nn.Module):
     ----------
     in_channels, out_channels : int
         Where they differ, both axes are halved: by the stride of the first convolution, and in the
-        shortcut by a maximum over 2x2 and a 1x1 convolution. Else the shortcut is the identity. No
-        biases.
+        shortcut by a maximum over 2x2 and a 1x1 convolution. Else the shortcut is the identity.
     normalise : bool
         Whether the input passes a batch normalisation, which the shortcut sees too.
+    squeeze_excite : bool
+        Whether the second convolution is followed by a `SqueezeExcite`.
+    bias : bool
+        Whether the convolutions have biases.
 
     Notes
     -----
     Dissertation, Table 15 (whose "stride = 1" is not meant for blocks that widen).
     """
 
-    def __init__(self, in_channels: int, out_channels: int, *, normalise: bool = True) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        normalise: bool = True,
+        squeeze_excite: bool = False,
+        bias: bool = False,
+    ) -> None:
         super().__init__()
         widens = in_channels != out_channels
         self.norm1 = batch_norm_2d(in_channels) if normalise else nn.Identity()
         self.conv1 = (
-            SameConv2d(in_channels, out_channels, 3, stride=2)
+            SameConv2d(in_channels, out_channels, 3, stride=2, bias=bias)
             if widens
-            else nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False)
+            else nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=bias)
         )
         self.norm2 = batch_norm_2d(out_channels)
-        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=bias)
+        self.weigh = SqueezeExcite(out_channels) if squeeze_excite else nn.Identity()
         self.shortcut: nn.Module = nn.Identity()
         if widens:
             self.shortcut = nn.Sequential(
                 nn.MaxPool2d(2, ceil_mode=True),
-                nn.Conv2d(in_channels, out_channels, 1, bias=False),
+                nn.Conv2d(in_channels, out_channels, 1, bias=bias),
             )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (batch, in_channels, H, W) to (batch, out_channels, H, W), halved (rounded up)."""
         x = self.norm1(x)
         y = self.conv1(relu(x))
-        return self.shortcut(x) + self.conv2(relu(self.norm2(y)))
+        return self.shortcut(x) + self.weigh(self.conv2(relu(self.norm2(y))))
+
+
+class SqueezeExcite(nn.Module):
+    """Weighs channels by what all of them are on average over the clip.
+
+    Parameters
+    ----------
+    channels : int
+    ratio : int
+        How many times fewer values stand between the averages and the weights. No biases.
+
+    Notes
+    -----
+    J. Hu, L. Shen and G. Sun, "Squeeze-and-excitation networks", CVPR 2018.
+    """
+
+    def __init__(self, channels: int, ratio: int = 16) -> None:
+        super().__init__()
+        squeezed = max(1, channels // ratio)
+        self.squeeze = nn.Linear(channels, squeezed, bias=False)
+        self.excite = nn.Linear(squeezed, channels, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (batch, channels, ...) to the same shape, every channel times a weight in (0, 1)."""
+        weights = self.excite(relu(self.squeeze(x.flatten(2).mean(dim=2)))).sigmoid()
+        return x * weights.view(*weights.shape, *[1] * (x.ndim - 2))
 
 
 class SameConv2d(nn.Conv2d):
-    """Convolution without bias that gives ceil(size / stride) values per axis."""
+    """Convolution that gives ceil(size / stride) values per axis."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int) -> None:
-        super().__init__(in_channels, out_channels, kernel, stride, bias=False)
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel: int, stride: int, bias: bool = False
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel, stride, bias=bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (batch, in_channels, H, W) to (batch, out_channels, H / stride, W / stride)."""
@@ -131,7 +171,9 @@ def batch_norm_1d(channels: int) -> nn.BatchNorm1d:
 
 
 def glorot_uniform(module: nn.Module) -> None:
-    """Draw the weights of all convolutions and dense layers."""
+    """Draw the weights of all convolutions and dense layers; biases begin at 0."""
     for part in module.modules():
         if isinstance(part, nn.Conv1d | nn.Conv2d | nn.Linear):
             nn.init.xavier_uniform_(part.weight)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)

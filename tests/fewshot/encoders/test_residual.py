@@ -5,7 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from fewshot.encoders.residual import PreActivationBlock, SameConv2d, same_padding
+from fewshot.encoders.residual import (
+    PreActivationBlock,
+    SameConv2d,
+    SqueezeExcite,
+    same_padding,
+)
 
 
 @pytest.mark.parametrize(
@@ -96,3 +101,26 @@ def test_block_by_hand(channels, normalise):
         u = np.einsum("oc,chw->ohw", mix, naive_halves(u))
     found = block.eval()(torch.from_numpy(x)[None])[0].detach().numpy()
     np.testing.assert_allclose(found, u + y, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(32, 5), (32, 3, 4), (9, 3, 4)])
+def test_squeeze_excite_by_hand(shape):
+    module = SqueezeExcite(shape[0]).double()
+    x = np.random.default_rng(0).standard_normal((2, *shape))
+    squeeze, excite = (w.detach().numpy() for w in module.parameters())
+    assert squeeze.shape == (max(1, shape[0] // 16), shape[0])
+    found = module(torch.from_numpy(x)).detach().numpy()
+    for example, out in zip(x, found, strict=True):
+        averages = np.array([channel.mean() for channel in example])
+        weights = 1 / (1 + np.exp(-excite @ np.maximum(squeeze @ averages, 0)))
+        for channel, weight, expected in zip(example, weights, out, strict=True):
+            np.testing.assert_allclose(weight * channel, expected)
+
+
+def test_squeeze_excite_weighs_the_branch_of_a_block_and_not_its_shortcut():
+    plain = PreActivationBlock(16, 16).double().eval()
+    block = PreActivationBlock(16, 16, squeeze_excite=True).double().eval()
+    block.load_state_dict(plain.state_dict(), strict=False)
+    x = torch.randn(2, 16, 5, 6, dtype=torch.float64)
+    shortcut = plain.norm1(x)
+    torch.testing.assert_close(block(x), shortcut + block.weigh(plain(x) - shortcut))

@@ -9,6 +9,7 @@ from fewshot.encoders.two_branch import (
     Stem,
     TwoBranchEncoder,
 )
+from fewshot.features import magnitude_spectrogram, magnitude_spectrum, slaney_filterbank
 
 
 def n_parameters(module, kinds):
@@ -130,3 +131,91 @@ def test_waveforms_that_are_too_short_are_refused():
         TwoBranchEncoder(3071)
     with pytest.raises(ValueError, match="dim is 7"):
         TwoBranchEncoder(4096, dim=7)
+
+
+def branches_of(encoder, x, *, temporal_mean=True, log_mel=False):
+    """What each branch makes of waveforms, step by step."""
+    spectrograms = magnitude_spectrogram(x)
+    if log_mel:
+        spectrograms = torch.log(spectrograms @ slaney_filterbank(128, 1024, 16000) + 1e-7)
+    if temporal_mean:
+        spectrograms = spectrograms - spectrograms.mean(dim=1, keepdim=True)
+    return encoder.spectrum_branch(magnitude_spectrum(x)), encoder.spectrogram_branch(spectrograms)
+
+
+@pytest.mark.parametrize("option", ["", "temporal_mean", "log_mel"])
+def test_training_can_step_in_between(option):
+    options = {option: option == "log_mel"} if option else {}
+    encoder = TwoBranchEncoder(8192, dim=12, **options).eval()
+    x = torch.randn(3, 8192)
+    with torch.no_grad():
+        halves = encoder.halves(*encoder.inputs(x))
+        assert [tuple(half.shape) for half in halves] == [(3, 6), (3, 6)]
+        for half, expected in zip(halves, branches_of(encoder, x, **options), strict=True):
+            torch.testing.assert_close(half, expected)
+        torch.testing.assert_close(encoder(x), torch.cat(halves, dim=1))
+
+
+def test_inputs_still_have_their_temporal_mean():
+    x = torch.randn(2, 8192)
+    spectra, spectrograms = TwoBranchEncoder(8192).inputs(x)
+    torch.testing.assert_close(spectra, magnitude_spectrum(x))
+    torch.testing.assert_close(spectrograms, magnitude_spectrogram(x))
+
+
+def test_halves_can_be_added():
+    encoder = TwoBranchEncoder(8192, dim=7, combine="add").eval()
+    x = torch.randn(3, 8192)
+    with torch.no_grad():
+        one, two = branches_of(encoder, x)
+        torch.testing.assert_close(encoder(x), one + two)
+    assert one.shape == (3, 7)
+
+
+@pytest.mark.parametrize("combine", ["concatenate", "add"])
+@pytest.mark.parametrize("branch", ["spectrum", "spectrogram"])
+def test_one_branch_alone(branch, combine):
+    encoder = TwoBranchEncoder(8192, dim=7, branches=(branch,), combine=combine).eval()
+    assert {name.split(".")[0] for name in encoder.state_dict()} == {f"{branch}_branch"}
+    x = torch.randn(3, 8192)
+    with torch.no_grad():
+        (half,) = encoder.halves(*encoder.inputs(x))
+        assert half.shape == (3, 7)
+        torch.testing.assert_close(encoder(x), half)
+
+
+def test_squeeze_excite_and_biases_add_to_what_is_there():
+    plain = TwoBranchEncoder(8192).state_dict()
+    more = TwoBranchEncoder(8192, squeeze_excite=True, bias=True)
+    added = set(more.state_dict()) - set(plain)
+    assert set(plain) < set(more.state_dict())
+    assert len([name for name in added if "squeeze" in name]) == 3 + 8
+    biased = [m for m in more.modules() if isinstance(m, WEIGHTS) and m.bias is not None]
+    assert len(biased) == 3 + 5 + 1 + 2 * 8 + 3 + 1, "all but those of the squeeze"
+    assert not any(m.bias.any() for m in biased)
+    more(torch.randn(4, 8192)).square().sum().backward()
+    weighings = [p for name, p in more.named_parameters() if "excite" in name]
+    outer = [more.spectrum_branch.dense[-1].bias, more.spectrogram_branch.embed.bias]
+    assert all(p.grad is not None for p in more.parameters())
+    assert any(p.grad.any() for p in weighings) and all(p.grad.any() for p in outer)
+
+
+def test_without_the_options_a_saved_model_is_what_it_was():
+    names = [name for name, _ in TwoBranchEncoder(4096).named_parameters()]
+    assert len(names) == 73
+    assert names[:3] == [f"spectrum_branch.convolutions.{i}.weight" for i in range(3)]
+    assert names[-1] == "spectrogram_branch.embed.weight"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"branches": ("waveform",)}, "branches are"),
+        ({"branches": ("spectrogram", "spectrum")}, "branches are"),
+        ({"branches": ()}, "branches are"),
+        ({"combine": "mean"}, "combine is 'mean'"),
+    ],
+)
+def test_unknown_options_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        TwoBranchEncoder(4096, **options)
