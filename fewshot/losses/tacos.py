@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.nn.functional import normalize
 
-from fewshot.losses.adacos import AdaptiveScale, fixed_scale
+from fewshot.losses.angular import AdaptiveScale, fixed_scale
 
 
 class TACosLoss(nn.Module):
