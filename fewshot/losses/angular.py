@@ -79,10 +79,14 @@ def fixed_scale(n_entries: int) -> float:
 class AngularLoss(nn.Module):
     """What the losses share: centres that are drawn uniformly from the sphere."""
 
+    least_classes = 2
+
     def __init__(self, n_classes: int, dim: int, n_centres: int, trainable: bool) -> None:
         super().__init__()
-        if n_classes < 2:
-            raise ValueError(f"{n_classes} class; angular margin losses need two at least")
+        if n_classes < self.least_classes:
+            raise ValueError(
+                f"{n_classes} class; {type(self).__name__} needs {self.least_classes} at least"
+            )
         self.n_classes = n_classes
         self.n_centres = n_centres
         centres = normalize(torch.randn(n_classes * n_centres, dim), dim=1)
