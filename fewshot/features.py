@@ -204,20 +204,58 @@ def mel_decibels(
     np.ndarray, shape (1 + n_samples // hop, n_mels), float32
         ``10 log10(max(power, 1e-10))``; frames are centred, with silence around the clip.
     """
-    waveform = torch.from_numpy(np.ascontiguousarray(samples, np.float32))
-    window, bank = _decibel_constants(n_mels, n_fft, sample_rate)
+    waveforms = torch.from_numpy(np.ascontiguousarray(samples, np.float32))[None]
+    return batch_mel_decibels(
+        waveforms,
+        sample_rate=sample_rate,
+        n_mels=n_mels,
+        n_fft=n_fft,
+        hop=hop,
+        pad_mode="constant",
+    )[0].numpy()
+
+
+def batch_mel_decibels(
+    waveforms: torch.Tensor,
+    *,
+    sample_rate: int = 16000,
+    n_mels: int = 128,
+    n_fft: int = 1024,
+    hop: int = 512,
+    pad_mode: str = "reflect",
+) -> torch.Tensor:
+    """Power Mel spectrograms in dB of waveforms of one length, on their device.
+
+    Parameters
+    ----------
+    waveforms : torch.Tensor, shape (n_waveforms, n_samples), float32
+    sample_rate, n_mels, n_fft, hop : int
+        As for `mel_decibels`.
+    pad_mode : {"reflect", "constant"}
+        What is around a waveform: itself (more than ``n_fft / 2`` samples each), or silence.
+
+    Returns
+    -------
+    torch.Tensor, shape (n_waveforms, 1 + n_samples // hop, n_mels)
+        ``10 log10(max(power, 1e-10))``; 313 frames of 10 s.
+
+    Notes
+    -----
+    Dissertation, section 3.2.2, with reflection.
+    """
+    window, bank = _decibel_constants(n_mels, n_fft, sample_rate, str(waveforms.device))
     spectrum = torch.stft(
-        waveform, n_fft, hop, window=window, center=True, pad_mode="constant", return_complex=True
+        waveforms, n_fft, hop, window=window, center=True, pad_mode=pad_mode, return_complex=True
     )
-    power = spectrum.abs().square().T @ bank
-    return (10.0 * power.clamp_(min=1e-10).log10_()).numpy()
+    power = spectrum.abs().square().transpose(1, 2) @ bank
+    return power.clamp_(min=1e-10).log10_().mul_(10.0)
 
 
 @lru_cache(maxsize=4)
 def _decibel_constants(
-    n_mels: int, n_fft: int, sample_rate: int
+    n_mels: int, n_fft: int, sample_rate: int, device: str
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    return _hann(n_fft, "cpu"), slaney_filterbank(n_mels, n_fft, sample_rate)
+    return _hann(n_fft, device), slaney_filterbank(n_mels, n_fft, sample_rate).to(device)
 
 
 def magnitude_spectrum(waveforms: torch.Tensor) -> torch.Tensor:

@@ -2,10 +2,12 @@
 
 import torch
 from torch import nn
-from torch.nn.functional import pad, relu
+from torch.nn.functional import leaky_relu, pad, relu
 
 EPSILON, MOMENTUM = 1e-3, 0.01
-"""Of the batch normalisations of the two-branch encoder: what Keras takes by default."""
+"""Of the batch normalisations: what Keras takes by default."""
+SLOPE = 0.1
+"""Of the leaky ReLU of Tables 4 and 30."""
 
 
 class ResidualBlock(nn.Module):
@@ -22,7 +24,7 @@ class ResidualBlock(nn.Module):
 
     Notes
     -----
-    Dissertation, Table 30 (and Table 4): leaky ReLU with slope 0.1.
+    Dissertation, Table 30: leaky ReLU with slope 0.1.
     """
 
     def __init__(
@@ -44,7 +46,7 @@ class ResidualBlock(nn.Module):
             if in_channels == out_channels
             else nn.Conv2d(in_channels, out_channels, 1, bias=False)
         )
-        self.activation = nn.LeakyReLU(0.1)
+        self.activation = nn.LeakyReLU(SLOPE)
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -95,18 +97,54 @@ class PreActivationBlock(nn.Module):
         self.norm2 = batch_norm_2d(out_channels)
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=bias)
         self.weigh = SqueezeExcite(out_channels) if squeeze_excite else nn.Identity()
-        self.shortcut: nn.Module = nn.Identity()
-        if widens:
-            self.shortcut = nn.Sequential(
-                nn.MaxPool2d(2, ceil_mode=True),
-                nn.Conv2d(in_channels, out_channels, 1, bias=bias),
-            )
+        self.shortcut = halving_shortcut(in_channels, out_channels, bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (batch, in_channels, H, W) to (batch, out_channels, H, W), halved (rounded up)."""
         x = self.norm1(x)
         y = self.conv1(relu(x))
         return self.shortcut(x) + self.weigh(self.conv2(relu(self.norm2(y))))
+
+
+class PostNormBlock(nn.Module):
+    """Two 3x3 convolutions, each behind leaky ReLU, a shortcut, and batch normalisation of the sum.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Where they differ, both axes are halved, as in `PreActivationBlock`.
+    bias : bool
+        Whether the convolutions have biases.
+
+    Notes
+    -----
+    Dissertation, Table 4 (whose "stride = 1" is not meant for blocks that widen), with the order of
+    the layers in the author's network: the activation comes before the batch normalisation, the
+    slope is 0.1.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, bias: bool = False) -> None:
+        super().__init__()
+        widens = in_channels != out_channels
+        self.conv1 = SameConv2d(in_channels, out_channels, 3, stride=1 + widens, bias=bias)
+        self.norm1 = batch_norm_2d(out_channels)
+        self.conv2 = SameConv2d(out_channels, out_channels, 3, stride=1, bias=bias)
+        self.norm2 = batch_norm_2d(out_channels)
+        self.shortcut = halving_shortcut(in_channels, out_channels, bias)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (batch, in_channels, H, W) to (batch, out_channels, H, W), halved (rounded up)."""
+        y = self.norm1(leaky_relu(self.conv1(leaky_relu(x, SLOPE)), SLOPE))
+        return self.norm2(self.shortcut(x) + self.conv2(y))
+
+
+def halving_shortcut(in_channels: int, out_channels: int, bias: bool) -> nn.Module:
+    """Maximum over 2x2 and a 1x1 convolution where the channels differ, else the identity."""
+    if in_channels == out_channels:
+        return nn.Identity()
+    return nn.Sequential(
+        nn.MaxPool2d(2, ceil_mode=True), nn.Conv2d(in_channels, out_channels, 1, bias=bias)
+    )
 
 
 class SqueezeExcite(nn.Module):
@@ -161,12 +199,12 @@ def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
 
 
 def batch_norm_2d(channels: int) -> nn.BatchNorm2d:
-    """Batch normalisation as the two-branch encoder has it."""
+    """Batch normalisation with the values of Keras."""
     return nn.BatchNorm2d(channels, eps=EPSILON, momentum=MOMENTUM)
 
 
 def batch_norm_1d(channels: int) -> nn.BatchNorm1d:
-    """Batch normalisation as the two-branch encoder has it."""
+    """Batch normalisation with the values of Keras."""
     return nn.BatchNorm1d(channels, eps=EPSILON, momentum=MOMENTUM)
 
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from fewshot.features import (
     FLOOR,
+    batch_mel_decibels,
     hfcc,
     human_factor_filterbank,
     log_mel,
@@ -39,14 +40,28 @@ def test_slaney_filters_are_those_of_librosa(n_mels, n_fft, rate):
     assert slaney_filterbank(n_mels, n_fft, rate).numpy() == pytest.approx(expected, abs=1e-7)
 
 
+def naive_mel_decibels(samples, pad_mode):
+    padded = np.pad(samples, 512, mode=pad_mode)
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(1024) / 1024)
+    frames = [padded[i : i + 1024] * window for i in range(0, len(samples) + 1, 512)]
+    power = np.abs(np.fft.rfft(frames)) ** 2 @ slaney_filterbank(128, 1024, 16000).numpy()
+    return 10 * np.log10(power)
+
+
 def test_mel_decibels_by_hand():
     samples = np.random.default_rng(0).standard_normal(5000).astype(np.float32)
-    padded = np.pad(samples, 512)
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(1024) / 1024)
-    frames = [padded[i * 512 : i * 512 + 1024] * window for i in range(1 + 5000 // 512)]
-    power = np.abs(np.fft.rfft(frames)) ** 2 @ slaney_filterbank(128, 1024, 16000).numpy()
-    assert mel_decibels(samples) == pytest.approx(10 * np.log10(power), abs=1e-3)
+    expected = naive_mel_decibels(samples, "constant")
+    assert mel_decibels(samples) == pytest.approx(expected, abs=1e-3)
     assert mel_decibels(np.zeros(2000)) == pytest.approx(-100)
+
+
+@pytest.mark.parametrize("pad_mode", ["reflect", "constant"])
+def test_batch_mel_decibels_by_hand(pad_mode):
+    waveforms = np.random.default_rng(0).standard_normal((2, 5000)).astype(np.float32)
+    found = batch_mel_decibels(torch.from_numpy(waveforms), pad_mode=pad_mode).numpy()
+    for samples, frames in zip(waveforms, found, strict=True):
+        assert frames == pytest.approx(naive_mel_decibels(samples, pad_mode), abs=1e-3)
+    assert batch_mel_decibels(torch.zeros(1, 160_000)).shape == (1, 313, 128)
 
 
 def test_log_mel_by_hand():

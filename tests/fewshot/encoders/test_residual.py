@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from fewshot.encoders.residual import (
+    PostNormBlock,
     PreActivationBlock,
     SameConv2d,
     SqueezeExcite,
@@ -71,6 +72,15 @@ def naive_norm(x, norm):
     return x * scale[:, None, None] + shift[:, None, None]
 
 
+def with_any_norms(block):
+    for module in block.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for values in (module.running_mean, module.weight.data, module.bias.data):
+                nn.init.normal_(values)
+            nn.init.uniform_(module.running_var)
+    return block
+
+
 def naive_halves(x):
     """Maximum over 2x2, over less at uneven ends."""
     shape = (-(-x.shape[1] // 2), -(-x.shape[2] // 2))
@@ -84,12 +94,7 @@ def naive_halves(x):
     ("channels", "normalise"), [((3, 3), False), ((3, 3), True), ((3, 5), True)]
 )
 def test_block_by_hand(channels, normalise):
-    block = PreActivationBlock(*channels, normalise=normalise).double()
-    for module in block.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            for values in (module.running_mean, module.weight.data, module.bias.data):
-                nn.init.normal_(values)
-            nn.init.uniform_(module.running_var)
+    block = with_any_norms(PreActivationBlock(*channels, normalise=normalise).double())
     x = np.random.default_rng(0).standard_normal((3, 7, 6))
     widens = channels[0] != channels[1]
     weights = [block.conv1.weight.detach().numpy(), block.conv2.weight.detach().numpy()]
@@ -101,6 +106,24 @@ def test_block_by_hand(channels, normalise):
         u = np.einsum("oc,chw->ohw", mix, naive_halves(u))
     found = block.eval()(torch.from_numpy(x)[None])[0].detach().numpy()
     np.testing.assert_allclose(found, u + y, atol=1e-12)
+
+
+@pytest.mark.parametrize("channels", [(3, 3), (3, 5)])
+def test_post_norm_block_by_hand(channels):
+    block = with_any_norms(PostNormBlock(*channels).double())
+    x = np.random.default_rng(0).standard_normal((3, 7, 6))
+    widens = channels[0] != channels[1]
+    weights = [block.conv1.weight.detach().numpy(), block.conv2.weight.detach().numpy()]
+    y = naive_convolution(np.where(x > 0, x, 0.1 * x), weights[0], 2 if widens else 1)
+    y = naive_norm(np.where(y > 0, y, 0.1 * y), block.norm1)
+    y = naive_convolution(y, weights[1], 1)
+    shortcut = x
+    if widens:
+        mix = block.shortcut[1].weight.detach().numpy()[:, :, 0, 0]
+        shortcut = np.einsum("oc,chw->ohw", mix, naive_halves(x))
+    expected = naive_norm(shortcut + y, block.norm2)
+    found = block.eval()(torch.from_numpy(x)[None])[0].detach().numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("shape", [(32, 5), (32, 3, 4), (9, 3, 4)])
