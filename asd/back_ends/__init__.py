@@ -17,7 +17,10 @@ each training clip gets from the others, from which decision thresholds are esti
 from asd.back_ends.base import DOMAINS, N_CENTRES, REGULARISATION, BackEnd, Fitted, World
 from asd.back_ends.centres import Centres
 from asd.back_ends.gaussian import Gaussian
+from asd.back_ends.mixture import Mixture
 from asd.back_ends.neighbours import FEWEST, LocalDensity, Nearest, Standardised
+from asd.back_ends.plda import Plda
+from asd.back_ends.value import Value
 
 __all__ = [
     "DOMAINS",
@@ -29,7 +32,10 @@ __all__ = [
     "Fitted",
     "Gaussian",
     "LocalDensity",
+    "Mixture",
     "Nearest",
+    "Plda",
     "Standardised",
+    "Value",
     "World",
 ]
