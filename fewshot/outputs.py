@@ -4,12 +4,12 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from fewshot.errors import InputError
 
-__all__ = ["MENDABLE_ERRNOS", "check_writable", "write_whole"]
+__all__ = ["MENDABLE_ERRNOS", "check_writable", "write_texts", "write_whole"]
 
 MENDABLE_ERRNOS = frozenset(
     {
@@ -84,6 +84,54 @@ def write_whole(path: str | os.PathLike, *, force: bool = False) -> Iterator[Pat
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
+
+
+def write_texts(
+    folder: str | os.PathLike, texts: Mapping[str, str], *, force: bool = False
+) -> list[Path]:
+    """Write text files into a folder, all of them or none.
+
+    Parameters
+    ----------
+    folder : path
+        Made if it is not there.
+    texts : mapping of str to str
+        Contents by file name.
+    force : bool
+        Whether existing files may be replaced.
+
+    Returns
+    -------
+    list of Path
+        The files.
+
+    Raises
+    ------
+    InputError
+        As `write_whole`, or `folder` is a file.
+    """
+    folder = Path(folder)
+    new = not folder.exists()
+    if new:
+        check_writable(folder)
+    elif not folder.is_dir():
+        raise InputError(f"{folder}: is a file; name a folder")
+    targets = [folder / name for name in texts]
+    if not new:
+        for target in targets:
+            check_writable(target, force)
+    try:
+        folder.mkdir(exist_ok=True)
+        with contextlib.ExitStack() as stack:
+            for target, text in zip(targets, texts.values(), strict=True):
+                temporary = stack.enter_context(write_whole(target, force=force))
+                temporary.write_text(text, "utf-8", "backslashreplace", newline="\n")
+    except BaseException:
+        if new:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
+    return targets
 
 
 def _checked_target(path: str | os.PathLike, force: bool) -> Path:

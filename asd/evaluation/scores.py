@@ -33,6 +33,8 @@ class ScoredClip:
         Whether it was taken for anomalous; None if the system did not say.
     where : str
         File and row, for messages.
+    threshold : float or None
+        Above which scores were taken for anomalous, where a table tells it.
     """
 
     machine: str
@@ -41,6 +43,7 @@ class ScoredClip:
     score: float
     decision: bool | None
     where: str
+    threshold: float | None = None
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -48,17 +51,17 @@ class ScoredClip:
         return self.machine, self.section, self.name
 
 
-def read_scores(path: str | Path) -> list[ScoredClip]:
+def read_scores(*paths: str | Path) -> list[ScoredClip]:
     """The scores of one system.
 
     Parameters
     ----------
-    path : path
+    *paths : path
         A folder of the challenge's files, ``anomaly_score_<machine>_section_<nn>*.csv`` or
         ``..._id_<nn>.csv`` (file name, score) and, if there are any, ``decision_result_*.csv``
         (file name, 0 or 1), without headers; other files in it are ignored. Or a table with the
-        columns ``filename,machine,section,score`` and, optional, ``decision`` (0 or 1, "normal" or
-        "anomaly").
+        columns ``filename,machine,section,score`` and, optional, ``threshold`` and ``decision`` (0
+        or 1, "normal" or "anomaly"). Several are taken together.
 
     Returns
     -------
@@ -70,17 +73,14 @@ def read_scores(path: str | Path) -> list[ScoredClip]:
         Nothing of that kind is there, a row cannot be read, a clip is there twice, or some clips
         have decisions and others have not.
     """
-    path = Path(path)
-    if path.is_dir():
-        clips = _of_folder(path)
-    elif _FILE.fullmatch(path.name):
-        raise InputError(f"{path}: one of several files of a system; give the folder")
-    else:
-        clips = _of_table(path)
-    undecided = [clip for clip in clips if clip.decision is None]
+    clips: dict[tuple[str, str, str], ScoredClip] = {}
+    for path in map(Path, paths):
+        for clip in _of_path(path):
+            _add(clips, clip)
+    undecided = [clip for clip in clips.values() if clip.decision is None]
     if undecided and len(undecided) < len(clips):
         raise InputError(f"{undecided[0].where}: no decision on it, but on other clips")
-    return clips
+    return list(clips.values())
 
 
 def challenge_file(name: str) -> tuple[str, str, str] | None:
@@ -111,6 +111,14 @@ def rows_without_header(path: str | Path, fields: int) -> Iterator[tuple[str, li
         if len(cells) < fields:
             raise InputError(f"{where}: {len(cells)} fields, not {fields}, separated by commas")
         yield where, cells
+
+
+def _of_path(path: Path) -> list[ScoredClip]:
+    if path.is_dir():
+        return _of_folder(path)
+    if _FILE.fullmatch(path.name):
+        raise InputError(f"{path}: one of several files of a system; give the folder")
+    return _of_table(path)
 
 
 def _of_folder(folder: Path) -> list[ScoredClip]:
@@ -147,7 +155,7 @@ def _of_table(path: Path) -> list[ScoredClip]:
         for column in ("filename", "machine", "section"):
             if not cells[column]:
                 raise InputError(f"{where}: {column} is empty; fill it in or delete the row")
-        text = cells.get("decision", "")
+        text, threshold = cells.get("decision", ""), cells.get("threshold", "")
         clip = ScoredClip(
             machine=cells["machine"],
             section=cells["section"],
@@ -155,6 +163,7 @@ def _of_table(path: Path) -> list[ScoredClip]:
             score=number(where, "score", cells["score"]),
             decision=_decision(where, text) if text else None,
             where=where,
+            threshold=number(where, "threshold", threshold) if threshold else None,
         )
         _add(clips, clip)
     if not clips:

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from fewshot.errors import InputError
-from fewshot.outputs import check_writable, write_whole
+from fewshot.outputs import check_writable, write_texts, write_whole
 
 
 def names(folder):
@@ -158,3 +158,27 @@ def test_a_folder_that_goes_meanwhile_is_named(tmp_path):
         temporary.unlink()
         folder.rmdir()
         temporary.write_text("all")
+
+
+def test_several_texts_are_all_written(tmp_path):
+    folder = tmp_path / "new"
+    assert write_texts(folder, {"a.csv": "1\n", "b.csv": "2\n"}) == [
+        folder / "a.csv",
+        folder / "b.csv",
+    ]
+    assert (folder / "b.csv").read_text() == "2\n"
+    with pytest.raises(InputError, match=r"a\.csv: exists; use --force"):
+        write_texts(folder, {"c.csv": "3\n", "a.csv": "4\n"})
+    assert names(folder) == ["a.csv", "b.csv"]
+    write_texts(folder, {"c.csv": "3\n", "a.csv": "4\n"}, force=True)
+    assert (folder / "a.csv").read_text() == "4\n"
+    assert names(folder) == ["a.csv", "b.csv", "c.csv"]
+
+
+def test_several_texts_or_none(tmp_path):
+    with pytest.raises(InputError, match="not a usable file name"):
+        write_texts(tmp_path / "new", {"a.csv": "1\n", "b\0.csv": "2\n"})
+    assert names(tmp_path) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="is a file; name a folder"):
+        write_texts(tmp_path / "file", {"a.csv": "1\n"})
