@@ -63,6 +63,8 @@ class Conditioner:
         What error messages call the sound, for example its path.
     highpass : bool
         False leaves the filter out.
+    start : int
+        Where the sound begins in what messages are about, in samples at `source_rate`.
 
     Raises
     ------
@@ -84,15 +86,23 @@ class Conditioner:
     """
 
     def __init__(
-        self, source_rate: int, channels: int = 1, *, name: str = "sound", highpass: bool = True
+        self,
+        source_rate: int,
+        channels: int = 1,
+        *,
+        name: str = "sound",
+        highpass: bool = True,
+        start: int = 0,
     ) -> None:
         if source_rate not in _SOURCE_RATES:
             raise InputError(
                 f"{name}: cannot use a sampling rate of {source_rate} Hz; "
                 f"give {_SOURCE_RATES[0]} to {_SOURCE_RATES[-1]} Hz"
             )
+        self.source_rate = source_rate
         self.channels = channels
         self.name = name
+        self._position = start
         self._resampler = None
         if source_rate != SAMPLE_RATE:
             self._resampler = soxr.ResampleStream(source_rate, SAMPLE_RATE, 1, quality="HQ")
@@ -126,7 +136,12 @@ class Conditioner:
             raise ValueError(f"expected shape (n, {self.channels}), not {samples.shape}")
         mono = mean_of_channels(samples)
         if not np.abs(mono).max(initial=0) <= _LARGEST_SAMPLE:
-            raise InputError(f"{self.name}: has NaN, infinite or huge samples; export it again")
+            bad = self._position + int(np.argmin(np.abs(mono) <= _LARGEST_SAMPLE))
+            at = f"{bad / self.source_rate:.3f} s"
+            raise InputError(
+                f"{self.name}: has NaN, infinite or huge samples at {at}; export it again"
+            )
+        self._position += len(mono)
         return self._condition(mono, last=False)
 
     def finish(self) -> np.ndarray:
@@ -389,7 +404,9 @@ def _conditioned(
     file: _SoundFile, start: int, stop: int, block_s: float = 10.0, highpass: bool = True
 ) -> Iterator[np.ndarray]:
     """Condition the file's samples [start, stop) in blocks that are not empty."""
-    conditioner = Conditioner(file.samplerate, file.channels, name=file.name, highpass=highpass)
+    conditioner = Conditioner(
+        file.samplerate, file.channels, name=file.name, highpass=highpass, start=start
+    )
     size = max(1, round(block_s * file.samplerate))
     position = file.skip(start)
     while position < stop:

@@ -94,6 +94,12 @@ def plan(
     return format, targets
 
 
+def files_in(folder: Path, recordings: Sequence[str], suffix: str) -> dict[str, Path]:
+    """A file for each recording, named after it; InputError where two would share a name."""
+    stems = zip(recordings, file_stems(recordings), strict=True)
+    return {name: folder / f"{stem}{suffix}" for name, stem in stems}
+
+
 def check_outputs(paths: Iterable[Path], output: Path | None, force: bool) -> None:
     """Raise InputError, before the long work, if one of the files could not be written.
 

@@ -2,7 +2,6 @@
 
 import argparse
 import posixpath
-import sys
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,15 +27,15 @@ from fewshot.console import (
     write_whole,
 )
 from fewshot.errors import InputError
-from fewshot.event_files import add_output, check_outputs, plan, write
+from fewshot.event_files import add_output, check_outputs, files_in, plan, write
 from fewshot.events import (
     CSV_HEADER,
     Event,
     csv_line,
-    file_stems,
     jsonl_line,
     read_events,
 )
+from fewshot.inputs import STDIN, recordings, standard_input
 from fewshot.tables import nearest_root
 from kws.evaluation import join_files
 
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
     from kws.detection import Detector
     from kws.model import KeywordModel
 
-STDIN = "-"
 LIVE_FORMATS = ("csv", "jsonl")
 
 EPILOG = """\
@@ -159,7 +157,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _detect(args: argparse.Namespace) -> int:
     problems = Problems(args.console)
-    durations = _recordings(args.inputs, problems)
+    durations = recordings(args.inputs, problems.add)
     if not durations:
         return problems.status(0)
     format, targets = plan(args.output, args.output_format, list(durations))
@@ -186,47 +184,28 @@ def _detect(args: argparse.Namespace) -> int:
     return problems.status(len(found))
 
 
-def _recordings(inputs: Sequence[str], problems: Problems) -> dict[str, float]:
-    """Recordings with their seconds (0 for standard input); what cannot be opened is named."""
-    if STDIN in inputs:
-        if len(inputs) > 1:
-            raise InputError("- stands alone; search files and standard input one after the other")
-        if sys.stdin.isatty():
-            raise InputError("standard input is the keyboard; pipe sound into it (see --help)")
-        return {STDIN: 0.0}
-    from fewshot.audio import durations_of
-
-    return durations_of(inputs, problems.add)
-
-
-def _extras(args: argparse.Namespace, recordings: Sequence[str]) -> Extras:
+def _extras(args: argparse.Namespace, names: Sequence[str]) -> Extras:
     if args.reference is not None and args.plot is None:
         raise InputError("--reference is drawn into pictures; give --plot as well")
-    if args.plot is not None and STDIN in recordings:
+    if args.plot is not None and STDIN in names:
         raise InputError("--plot reads the sound once more; give it files, not standard input")
     curves, pictures = (
-        {} if folder is None else _files_in(folder, recordings, suffix)
+        {} if folder is None else files_in(folder, names, suffix)
         for folder, suffix in ((args.scores, ".npz"), (args.plot, ".png"))
     )
-    truth = {} if args.reference is None else _truth(args.reference, recordings)
+    truth = {} if args.reference is None else _truth(args.reference, names)
     if truth and not any(truth.values()):
         args.console.warning(f"{args.reference}: has no event in these recordings")
     return Extras(curves, pictures, truth)
 
 
-def _files_in(folder: Path, recordings: Sequence[str], suffix: str) -> dict[str, Path]:
-    """A file for each recording."""
-    stems = zip(recordings, file_stems(recordings), strict=True)
-    return {name: folder / f"{stem}{suffix}" for name, stem in stems}
-
-
-def _truth(table: Path, recordings: Sequence[str]) -> dict[str, list[Event]]:
+def _truth(table: Path, names: Sequence[str]) -> dict[str, list[Event]]:
     """True events of each recording, also of those that have none."""
     groups = defaultdict(list)
     for event in read_events(table):
         groups[posixpath.normpath(event.filename)].append(event)
-    joined = join_files(sorted(groups), recordings, nearest_root(table, groups))
-    return {name: groups.get(joined[name], []) for name in recordings}
+    joined = join_files(sorted(groups), names, nearest_root(table, groups))
+    return {name: groups.get(joined[name], []) for name in names}
 
 
 class _Search:
@@ -316,10 +295,9 @@ class _Search:
 
     def stream(self, live: str | None) -> tuple[list[Event], float]:
         """Events of standard input and its seconds; printed as they come in the format `live`."""
-        from fewshot.audio import SAMPLE_RATE, Conditioner, RunningLevel, pcm_blocks
+        from fewshot.audio import SAMPLE_RATE, RunningLevel
 
-        rate, blocks = pcm_blocks(sys.stdin.buffer, rate=self.args.rate)
-        conditioner = Conditioner(rate, name="standard input")
+        blocks = standard_input(self.args.rate)
         level, detector = RunningLevel(), self.detector(parallel=True)
         n_samples, found = 0, []
 
@@ -332,15 +310,12 @@ class _Search:
 
         if live == "csv":
             print(CSV_HEADER, flush=True)
-        for block in blocks:
-            conditioned = conditioner.push(block)
+        for conditioned in blocks:
             n_samples += len(conditioned)
             take(level.push(conditioned))
-        rest = conditioner.finish()
-        take(level.push(rest))
         take(level.finish(), last=True)
         self._write_curves(STDIN, detector)
-        return self._best(found), (n_samples + len(rest)) / SAMPLE_RATE
+        return self._best(found), n_samples / SAMPLE_RATE
 
     def _live_line(self, event: Event, format: str) -> str:
         if format == "csv":
