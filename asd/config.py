@@ -12,3 +12,5 @@ SYSTEM_NAMES = (
 FALSE_ALARM_RATE = 0.01
 PIECES = 4
 """What a machine's only training clip is cut into."""
+WINDOW_S = 10.0
+"""Length of the windows that long recordings are scored in; that of the challenge's clips."""

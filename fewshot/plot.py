@@ -6,7 +6,7 @@ imported when something is drawn, so that a program without pictures does not wa
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -189,8 +189,45 @@ def spectrogram(samples: np.ndarray) -> np.ndarray:
     return features[0].numpy() * np.float32(20 / np.log(10))
 
 
+def spectrogram_overview(
+    blocks: Iterable[np.ndarray], duration_s: float, n_columns: int
+) -> tuple[np.ndarray, float]:
+    """Log-Mel spectrogram of a long recording, its highest levels in each of so many columns.
+
+    Parameters
+    ----------
+    blocks : iterable of np.ndarray, shape (n,)
+        At 16 kHz; only one is held at a time.
+    duration_s : float
+        Of all blocks together.
+    n_columns : int
+        Columns at most.
+
+    Returns
+    -------
+    levels_db : np.ndarray, shape (m, 64), float32
+        As `spectrogram`, m <= n_columns.
+    step_s : float
+        Time from one column to the next.
+    """
+    total = round(duration_s * SAMPLE_RATE)
+    count = min(n_columns, max(1, total // HOP))
+    highest, done = np.full((count, N_MELS), -np.inf, np.float32), 0
+    for block in blocks:
+        levels_db = spectrogram(block)
+        columns = (done + HOP * np.arange(len(levels_db))) * count // total
+        np.maximum.at(highest, np.minimum(columns, count - 1), levels_db)
+        done += len(block)
+    return highest, duration_s / count
+
+
 def draw_spectrogram(
-    axes: "Axes", levels_db: np.ndarray, onset_s: float, top_db: float | None = None
+    axes: "Axes",
+    levels_db: np.ndarray,
+    onset_s: float,
+    top_db: float | None = None,
+    *,
+    step_s: float = HOP / SAMPLE_RATE,
 ) -> None:
     """Draw what `spectrogram` gives, 60 dB from white to black, over time and a Mel axis in kHz.
 
@@ -203,10 +240,12 @@ def draw_spectrogram(
         Time of the first frame.
     top_db : float, optional
         What is black; by default the highest level.
+    step_s : float
+        Time from one frame to the next.
     """
     top_db = levels_db.max() if top_db is None else top_db
     step = _mel(SAMPLE_RATE / 2) / (N_MELS + 1)
-    half_s, limits = HOP / SAMPLE_RATE / 2, axes.get_xlim()
+    half_s, limits = step_s / 2, axes.get_xlim()
     first, last = onset_s - half_s, onset_s + (2 * len(levels_db) - 1) * half_s
     axes.imshow(
         levels_db.T,

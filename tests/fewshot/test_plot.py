@@ -64,6 +64,24 @@ def test_a_tone_lies_at_its_frequency():
     assert axes.get_xlim() == (10, 12)
 
 
+@pytest.mark.parametrize("n_columns", [7, 100, 10_000])
+def test_an_overview_keeps_the_peaks_of_blocks(n_columns):
+    samples = np.random.default_rng(0).standard_normal(40_000).astype(np.float32)
+    samples[:20_000] *= 0.01
+    blocks = np.split(samples, [16_000, 32_000])
+    levels_db, step_s = plot.spectrogram_overview(blocks, 2.5, n_columns)
+    count = min(n_columns, 40_000 // plot.HOP)
+    assert levels_db.shape == (count, 64) and step_s * count == pytest.approx(2.5)
+    wanted = np.full_like(levels_db, -np.inf)
+    for start, block in zip((0, 16_000, 32_000), blocks, strict=True):
+        for i, frame in enumerate(plot.spectrogram(block)):
+            column = min((start + i * plot.HOP) * count // 40_000, count - 1)
+            wanted[column] = np.maximum(wanted[column], frame)
+    np.testing.assert_array_equal(levels_db, wanted)
+    assert np.isfinite(levels_db).all()
+    assert levels_db[-1].mean() > levels_db[0].mean() + 30
+
+
 def test_envelope_keeps_every_peak():
     times, values = np.arange(1000) / 10, np.zeros((2, 1000))
     values[0, 777], values[1, 3] = 5, 7
