@@ -3,11 +3,22 @@
 STATISTIC_NAMES = ("mfcc", "log-mel", "percentiles", "cepstrum")
 BACK_END_NAMES = ("nearest", "ten-nearest", "standardised", "density", "gaussian", "centres")
 DEFAULT = "statistics"
-SYSTEM_NAMES = (
+TRAINING_FREE_NAMES = (
     DEFAULT,
     "standardised",
     *(f"{statistic}-{back_end}" for statistic in STATISTIC_NAMES for back_end in BACK_END_NAMES),
 )
+"""Systems without a network."""
+NETWORK_NAMES = (
+    "autoencoder",
+    "autoencoder-mahalanobis",
+    "dcase2020",
+    "two-branch",
+    "wilkinghoff",
+    "adaproj",
+    "adaproj-ssl",
+)
+SYSTEM_NAMES = TRAINING_FREE_NAMES + NETWORK_NAMES
 """Systems that can be trained."""
 FALSE_ALARM_RATE = 0.01
 PIECES = 4

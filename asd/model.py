@@ -1,58 +1,79 @@
 """Models of machines: recordings of normal operation in, anomaly scores and decisions out."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Self
 
 import numpy as np
 
+from asd.back_ends import World
 from asd.config import DEFAULT, PIECES
 from asd.dataset import CHALLENGE, Clip, Dataset, read_dataset
 from asd.decisions import Decision, decision_for
 from asd.names import TARGET, TRAIN
+from asd.recordings import Recordings
+from asd.representations import Describer, Key, OnEpoch, Representation, Training
 from asd.section import ScoredSection
-from asd.statistics import SHORTEST_S, clip_statistics
-from asd.systems import System, View, system_of
+from asd.systems import System, View, ensemble, system_of
 from fewshot import audio, bundle
 from fewshot.errors import InputError
 
 KIND, VERSION = "machine model", 1
-Key = tuple[str, str]
-"""Machine and section."""
+SCORED_AT_ONCE = 16
+"""Clips that are in memory together."""
 
 
 def read_sound(path: str | Path) -> np.ndarray:
-    """A clip as statistics are taken from it: mean of the channels, 16 kHz, no filter."""
+    """A clip as machines are heard: mean of the channels, 16 kHz, no filter."""
     return audio.read(path, highpass=False)
 
 
 def train(
     data: str | Path | Dataset,
     *,
-    system: str = DEFAULT,
+    system: str | System = DEFAULT,
+    members: int | None = None,
     threshold: str | None = None,
     false_alarm_rate: float | None = None,
     seed: int = 0,
+    device: str = "auto",
+    folder: str | Path | None = None,
     on_clip: Callable[[], object] | None = None,
+    on_epoch: OnEpoch | None = None,
     on_problem: Callable[[InputError], object] | None = None,
 ) -> "MachineModel":
-    """Learn how machines sound that work, each section of each machine for itself.
+    """Learn how machines sound that work.
+
+    Networks learn from all machines together, everything else from each section of each machine
+    for itself.
 
     Parameters
     ----------
     data : path or Dataset
         What `asd.dataset.read_dataset` reads, or has read; its training clips count.
-    system : str
-        Of `asd.config.SYSTEM_NAMES`.
+    system : str or tuple of View
+        A name of `asd.config.SYSTEM_NAMES`, or a system of one's own.
+    members : int, optional
+        Networks that are trained, from other seeds; their scores are averaged. By default one, or
+        as many as the system was published with.
     threshold : str, optional
         How decision thresholds are estimated: a name of `fewshot.thresholds.ESTIMATORS`.
     false_alarm_rate : float, optional
         Share of normal clips that may be called anomalous. Unless this or `threshold` is given, it
         is 0.01 for one's own recordings, and data in the layout of the challenge gets "gdp".
     seed : int
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where networks are trained.
+    folder : path, optional
+        An existing one, for the waveforms and checkpoints of a training with networks: a training
+        that stopped goes on from there. By default a temporary one.
     on_clip : callable, optional
         Called after each clip.
+    on_epoch : callable, optional
+        Called behind every epoch with what is trained, epochs done, epochs in all and mean loss.
     on_problem : callable, optional
         Called with what is wrong with a clip, which is left out then. Without it, it is raised.
 
@@ -63,50 +84,163 @@ def train(
     Raises
     ------
     InputError
-        No training clips, none that can be used, or an unknown system or threshold.
+        No training clips, none that can be used, an unknown system or threshold, or a loss that is
+        not finite.
     """
-    views = system_of(system)
+    name, views = (system, system_of(system)) if isinstance(system, str) else ("own", system)
+    if members is not None:
+        views = ensemble(views, members)
     dataset = data if isinstance(data, Dataset) else read_dataset(data)
     decision = decision_for(threshold, false_alarm_rate, own_data=dataset.layout != CHALLENGE)
     clips = [clip for clip in dataset.clips if clip.split == TRAIN]
     if not clips:
         raise InputError("no training clips; put clips of normal operation into folders train")
-    vectors: dict[Key, list[list[np.ndarray]]] = {}
-    target: dict[Key, list[bool]] = {}
-    lone: dict[Key, np.ndarray] = {}
+    model = MachineModel(name, views, decision, {}, {}, {})
+    with TemporaryDirectory() as temporary:
+        intake = Intake(views, Path(temporary if folder is None else folder))
+        try:
+            _read(clips, intake, model.notes, on_clip, on_problem)
+            training = Training(
+                recordings=intake.recordings,
+                clips=intake.clips,
+                seed=seed,
+                device=_device(device, views),
+                folder=None if folder is None else Path(folder),
+                on_epoch=on_epoch or (lambda *_: None),
+                notes=model.notes,
+            )
+            _fit(model, intake, training)
+        finally:
+            intake.close()
+    return model.set_decision(decision)
+
+
+def _read(
+    clips: Iterable[Clip],
+    intake: "Intake",
+    notes: list[str],
+    on_clip: Callable[[], object] | None,
+    on_problem: Callable[[InputError], object] | None,
+) -> None:
+    """Take in all clips that can be used, the only one of a section in pieces."""
+
+    def named(error: InputError) -> None:
+        if on_problem is None:
+            raise error
+        on_problem(error)
+
+    first: dict[Key, tuple[Clip, np.ndarray] | None] = {}
     for clip in clips:
         key = (clip.machine, clip.section)
         try:
-            samples = _checked(clip, read_sound)
-            row = _statistics(views, samples)
+            samples = _checked(clip, intake.views)
         except InputError as error:
-            if on_problem is None:
-                raise _named(clip, error) from error
-            on_problem(_named(clip, error))
+            named(_named(clip, error))
         else:
-            lone[key] = samples if key not in vectors else samples[:0]
-            vectors.setdefault(key, []).append(row)
-            target.setdefault(key, []).append(clip.domain == TARGET)
+            if key not in first:
+                first[key] = clip, samples
+            else:
+                if first[key] is not None:
+                    intake.add(*first[key])
+                    first[key] = None
+                intake.add(clip, samples)
         if on_clip is not None:
             on_clip()
-    model = MachineModel(system, views, decision, {}, {})
-    for key in sorted(vectors):
-        rows, domains = vectors[key], target[key]
-        if len(rows) == 1:
-            try:
-                rows = _pieces(views, lone[key], key)
-            except InputError as error:
-                if on_problem is None:
-                    raise
-                on_problem(error)
-                continue
-            domains = domains * len(rows)
-            model.notes.append(f"{_name(key)}: a single clip, cut into {len(rows)}; record more")
-        arrays = [np.stack(own) for own in zip(*rows, strict=True)]
-        model.sections[key] = ScoredSection.fit(views, arrays, np.array(domains), seed)
-    if not model.sections:
+    for key, alone in first.items():
+        if alone is None:
+            continue
+        clip, samples = alone
+        if len(samples) < PIECES * _shortest_s(intake.views) * audio.SAMPLE_RATE:
+            named(InputError(f"{_name(key)}: a single clip, too short to be cut up; record more"))
+            continue
+        for piece in np.array_split(samples, PIECES):
+            intake.add(clip, piece)
+        notes.append(f"{_name(key)}: a single clip, cut into {PIECES}; record more")
+    if not intake.clips:
         raise InputError("no usable training clip")
-    return model.set_decision(decision)
+
+
+def _fit(model: "MachineModel", intake: "Intake", training: Training) -> None:
+    """Train what learns, describe all clips, and fit the back ends of each section."""
+    members: dict[Key, list[int]] = {}
+    for index, clip in enumerate(intake.clips):
+        members.setdefault((clip.machine, clip.section), []).append(index)
+    members = dict(sorted(members.items()))
+    described: dict[Representation, dict[Key, np.ndarray]] = {}
+    for representation in dict.fromkeys(view.representation for view in model.views):
+        describer = representation.learn(training)
+        model.describers[representation] = describer
+        described[representation] = {
+            key: intake.vectors(representation, describer, indices, key)
+            for key, indices in members.items()
+        }
+    target = np.array([clip.domain == TARGET for clip in intake.clips])
+    worlds = [
+        _world(described[view.representation].values()) if view.back_end.needs_world else None
+        for view in model.views
+    ]
+    for key, indices in members.items():
+        vectors = [described[view.representation][key] for view in model.views]
+        model.sections[key] = ScoredSection.fit(
+            model.views, vectors, target[indices], training.seed, worlds
+        )
+
+
+def _world(vectors: Collection[np.ndarray]) -> World:
+    groups = np.repeat(np.arange(len(vectors)), [len(own) for own in vectors])
+    return World(np.concatenate(list(vectors)), groups)
+
+
+class Intake:
+    """Training clips, as far as a system needs them.
+
+    Parameters
+    ----------
+    views : tuple of View
+    folder : Path
+        Where waveforms are kept, if a representation learns from them.
+
+    Attributes
+    ----------
+    clips : list of Clip
+    recordings : Recordings or None
+        Their waveforms, in the same order.
+    """
+
+    def __init__(self, views: System, folder: Path) -> None:
+        self.views = views
+        self.clips: list[Clip] = []
+        representations = dict.fromkeys(view.representation for view in views)
+        learns = any(one.learns for one in representations)
+        self.recordings = Recordings(folder / "waveforms.s16") if learns else None
+        self._computed = {one: [] for one in representations if not one.learns}
+
+    def add(self, clip: Clip, samples: np.ndarray) -> None:
+        """Take in a clip that can be used."""
+        for representation, rows in self._computed.items():
+            key = (clip.machine, clip.section)
+            rows.append(representation.learn(None).vectors([samples], key)[0])
+        if self.recordings is not None:
+            self.recordings.append(samples)
+        self.clips.append(clip)
+
+    def vectors(
+        self, representation: Representation, describer: Describer, indices: list[int], key: Key
+    ) -> np.ndarray:
+        """Vectors of the clips of one section, shape (n, d)."""
+        if representation in self._computed:
+            rows = self._computed[representation]
+            return np.stack([rows[i] for i in indices])
+        parts = [
+            describer.vectors([self.recordings.waveform(i) for i in some], key)
+            for some in _parts(indices)
+        ]
+        return np.concatenate(parts)
+
+    def close(self) -> None:
+        """Remove the waveforms."""
+        if self.recordings is not None:
+            self.recordings.close()
 
 
 @dataclass
@@ -123,6 +257,8 @@ class MachineModel:
         What it is made of.
     decision : Decision
         How the thresholds were estimated.
+    describers : dict of Representation to Describer
+        What maps sound to vectors.
     sections : dict of (str, str) to ScoredSection
         By machine and section.
     thresholds : dict of (str, str) to float
@@ -134,6 +270,7 @@ class MachineModel:
     system: str
     views: System
     decision: Decision
+    describers: dict[Representation, Describer]
     sections: dict[Key, ScoredSection]
     thresholds: dict[Key, float]
     notes: list[str] = field(default_factory=list)
@@ -197,25 +334,34 @@ class MachineModel:
             A clip cannot be read or is shorter than 0.1 s, or as `key_of`.
         """
         key = self.key_of(machine, section)
-        rows = []
-        for clip in clips:
-            samples = clip if isinstance(clip, np.ndarray) else read_sound(clip)
+        scores = [np.empty(0)]
+        for some in _parts(clips):
+            sounds = [self._sound(clip) for clip in some]
+            vectors = {
+                one: describer.vectors(sounds, key) for one, describer in self.describers.items()
+            }
+            arrays = [vectors[view.representation] for view in self.views]
+            scores.append(self.sections[key].score(self.views, arrays))
+        return np.concatenate(scores)
+
+    def _sound(self, clip: str | Path | np.ndarray) -> np.ndarray:
+        given = isinstance(clip, np.ndarray)
+        samples = clip if given else read_sound(clip)
+        try:
             if not np.isfinite(samples).all():
                 raise InputError("a clip has samples that are NaN or infinite")
-            try:
-                rows.append(_statistics(self.views, samples))
-            except InputError as error:
-                if isinstance(clip, np.ndarray):
-                    raise
-                raise InputError(f"{clip}: {error}") from error
-        if not rows:
-            return np.empty(0)
-        arrays = [np.stack(own) for own in zip(*rows, strict=True)]
-        return self.sections[key].score(self.views, arrays)
+            _check_length(samples, self.views)
+        except InputError as error:
+            raise error if given else InputError(f"{clip}: {error}") from error
+        return samples
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
         """Write a model file, whole or not at all; InputError as `fewshot.bundle.save`."""
-        tensors = {}
+        tensors, learnt = {}, []
+        for i, describer in enumerate(self.describers.values()):
+            arrays, values = describer.state()
+            tensors |= {f"describer.{i}.{name}": array for name, array in arrays.items()}
+            learnt.append(values)
         for i, section in enumerate(self.sections.values()):
             tensors |= {
                 f"{i}.moments": section.moments,
@@ -230,6 +376,7 @@ class MachineModel:
         header = {
             "system": self.system,
             "views": [view.described() for view in self.views],
+            "learnt": learnt,
             "decision": self.decision.described(),
             "sections": [[*key, self.thresholds[key]] for key in self.sections],
         }
@@ -247,14 +394,19 @@ class MachineModel:
         tensors, header = bundle.load(path, kind=KIND, version=VERSION)
         try:
             return cls._rebuilt(tensors, header)
-        except (InputError, KeyError, TypeError, ValueError, AttributeError) as error:
+        except (InputError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(f"{path}: damaged model ({reason}); train it again") from error
 
     @classmethod
     def _rebuilt(cls, tensors: Mapping[str, np.ndarray], header: Mapping) -> Self:
         views = tuple(View.restored(one) for one in header["views"])
-        model = cls(str(header["system"]), views, Decision(**header["decision"]), {}, {})
+        decision = Decision(**header["decision"])
+        model = cls(str(header["system"]), views, decision, {}, {}, {})
+        representations = dict.fromkeys(view.representation for view in views)
+        for i, (one, values) in enumerate(zip(representations, header["learnt"], strict=True)):
+            own = _starting(tensors, f"describer.{i}.")
+            model.describers[one] = one.restore(own, values)
         for i, (machine, section, threshold) in enumerate(header["sections"]):
             if not (isinstance(machine, str) and isinstance(section, str)):
                 raise ValueError("a section's name is no text")
@@ -268,33 +420,52 @@ class MachineModel:
         return model
 
 
+def _parts(items: Iterable) -> Iterator[list]:
+    """As many of them at once as may be in memory together."""
+    rest = iter(items)
+    while some := list(islice(rest, SCORED_AT_ONCE)):
+        yield some
+
+
+def _starting(tensors: Mapping[str, np.ndarray], start: str) -> dict[str, np.ndarray]:
+    return {k.removeprefix(start): own for k, own in tensors.items() if k.startswith(start)}
+
+
 def _section(tensors: Mapping[str, np.ndarray], i: int, n_views: int) -> ScoredSection:
-    fitted = []
-    for j in range(n_views):
-        start = f"{i}.{j}.fitted."
-        fitted.append(
-            {k.removeprefix(start): array for k, array in tensors.items() if k.startswith(start)}
-        )
     return ScoredSection(
         centres=[tensors[f"{i}.{j}.centre"] for j in range(n_views)],
         scales=[tensors[f"{i}.{j}.scale"] for j in range(n_views)],
-        fitted=fitted,
+        fitted=[_starting(tensors, f"{i}.{j}.fitted.") for j in range(n_views)],
         moments=tensors[f"{i}.moments"],
         left_out=tensors[f"{i}.left_out"],
         target=tensors[f"{i}.target"].astype(bool),
     )
 
 
-def _statistics(views: Sequence[View], samples: np.ndarray) -> list[np.ndarray]:
-    names = [view.statistic for view in views]
-    found = {name: clip_statistics(samples, name) for name in set(names)}
-    return [found[name] for name in names]
+def _device(device: str, views: System) -> str:
+    """Where to train, if there is something to train."""
+    if not any(view.representation.learns for view in views):
+        return "cpu"
+    from fewshot.training import resolve_device
+
+    return resolve_device(device)
 
 
-def _checked(clip: Clip, read: Callable[[Path], np.ndarray]) -> np.ndarray:
-    samples = read(clip.path)
+def _shortest_s(views: System) -> float:
+    return max(view.representation.shortest_s for view in views)
+
+
+def _check_length(samples: np.ndarray, views: System) -> None:
+    shortest, seconds = _shortest_s(views), len(samples) / audio.SAMPLE_RATE
+    if seconds < shortest:
+        raise InputError(f"{seconds:.3f} s is shorter than {shortest} s; record it again")
+
+
+def _checked(clip: Clip, views: System) -> np.ndarray:
+    samples = read_sound(clip.path)
     if not samples.any():
         raise InputError(f"{clip.path}: silent; record it again")
+    _check_length(samples, views)
     return samples
 
 
@@ -304,13 +475,6 @@ def _named(clip: Clip, error: InputError) -> InputError:
     if str(clip.path) not in text:
         text = f"{clip.path}: {text}"
     return InputError(f"{clip.where}: {text}" if clip.where else text)
-
-
-def _pieces(views: Sequence[View], samples: np.ndarray, key: Key) -> list[list[np.ndarray]]:
-    """Statistics of the pieces of a section's only clip."""
-    if len(samples) < PIECES * SHORTEST_S * audio.SAMPLE_RATE:
-        raise InputError(f"{_name(key)}: a single clip, too short to be cut up; record more")
-    return [_statistics(views, piece) for piece in np.array_split(samples, PIECES)]
 
 
 def _name(key: Key) -> str:

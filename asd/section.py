@@ -6,7 +6,8 @@ from typing import Self
 
 import numpy as np
 
-from asd.systems import System
+from asd.back_ends import World
+from asd.systems.view import System, like_each_other
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,12 @@ class ScoredSection:
 
     @classmethod
     def fit(
-        cls, system: System, vectors: Sequence[np.ndarray], target: np.ndarray, seed: int = 0
+        cls,
+        system: System,
+        vectors: Sequence[np.ndarray],
+        target: np.ndarray,
+        seed: int = 0,
+        worlds: Sequence[World] | None = None,
     ) -> Self:
         """Learn from normal clips.
 
@@ -44,13 +50,16 @@ class ScoredSection:
         ----------
         system : tuple of View
         vectors : sequence of np.ndarray, shape (n, d)
-            Statistics of the clips, for each view; n is 2 or more.
+            Of the clips, for each view; n is 2 or more.
         target : np.ndarray of bool, shape (n,)
         seed : int
+        worlds : sequence of World, optional
+            Vectors of the training clips of all sections, for each view.
         """
         target = np.asarray(target, bool)
         centres, scales, fitted, left_out = [], [], [], []
-        for view, own in zip(system, vectors, strict=True):
+        for i, (view, own) in enumerate(zip(system, vectors, strict=True)):
+            world = None if worlds is None else worlds[i]
             centre, scale = np.zeros(own.shape[1]), np.ones(own.shape[1])
             if view.scaled:
                 centre, deviation = own.mean(axis=0, dtype=float), own.std(axis=0, dtype=float)
@@ -59,10 +68,11 @@ class ScoredSection:
             train = (own - centre) / scale
             centres.append(centre)
             scales.append(scale)
-            fitted.append(view.back_end.fit(train, target, seed))
-            left_out.append(view.back_end.leave_one_out(train, target, seed))
+            fitted.append(view.back_end.fit(train, target, seed, world=world))
+            left_out.append(view.back_end.leave_one_out(train, target, seed, world=world))
         moments = np.array([(scores.mean(), scores.std() or 1.0) for scores in left_out])
-        return cls(centres, scales, fitted, moments, _mean(left_out, moments), target)
+        together = _mean(system, left_out, moments)
+        return cls(centres, scales, fitted, moments, together, target)
 
     def score(self, system: System, vectors: Sequence[np.ndarray]) -> np.ndarray:
         """Anomaly scores of clips from their vectors of each view, (m, d) -> (m,)."""
@@ -72,11 +82,13 @@ class ScoredSection:
                 system, vectors, self.centres, self.scales, self.fitted, strict=True
             )
         ]
-        return _mean(scores, self.moments)
+        return _mean(system, scores, self.moments)
 
 
-def _mean(scores: Sequence[np.ndarray], moments: np.ndarray) -> np.ndarray:
-    """Scores of a single view as they are, of several their mean in standard deviations."""
-    if len(scores) == 1:
-        return scores[0]
-    return np.mean([(own - m) / s for own, (m, s) in zip(scores, moments, strict=True)], axis=0)
+def _mean(system: System, scores: Sequence[np.ndarray], moments: np.ndarray) -> np.ndarray:
+    """Mean of the views' scores, in standard deviations unless they are of one kind."""
+    if not like_each_other(system):
+        scores = [
+            (own - mean) / deviation for own, (mean, deviation) in zip(scores, moments, strict=True)
+        ]
+    return np.mean(scores, axis=0)

@@ -3,16 +3,23 @@
 A section is learnt from its normal training clips and its test clips are scored. Reported, in per
 cent, are the official figures since 2022 (the AUC of a domain pairs its normal clips with the
 anomalous clips of both; pAUC up to a false positive rate of 0.1, standardised) and their harmonic
-mean. What is done is kept in --out, so that a run can be resumed.
+mean, with several seeds their means and the last one's standard deviation. Vectors and figures are
+kept in --out, so that a run can be resumed.
 
     python benchmarks/asd_accuracy.py --data ../shared/data
     python benchmarks/asd_accuracy.py --task generated
+    python benchmarks/asd_accuracy.py --task many --row wilkinghoff --training-seeds 5
+    python benchmarks/asd_accuracy.py --dcase-root dcase2023 --row wilkinghoff --ensemble 5
     python benchmarks/asd_accuracy.py --task generated --false-alarms
 
 Tasks: "machines" (--data; asd/machines in it, a drone and a small motor), "generated" (the six
-machines of asd.synthesis, for each of --seeds; what defaults are chosen on, since "machines" has no
-validation part). A row is a system of asd-train, or several single ones joined by "+": their scores
-are standardised and averaged.
+machines of asd.synthesis, for each of --data-seeds; what defaults are chosen on, since "machines"
+has no validation part), "short" (the same with 20 source and 3 target clips of 2 s), "many" (the
+same with settings that make many classes), or a data set of the challenge (--dcase-root).
+
+A row is a system of asd-train, one of the published comparisons (--list says which), or several
+joined by "+", whose scores are standardised and averaged. Networks learn from all machines of a
+data set together.
 
 --false-alarms: the share of normal test clips that thresholds for given rates call anomalous, on
 the generated machines with 100 and 10 training clips of the two domains.
@@ -23,13 +30,16 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
 
-from asd.config import DEFAULT, STATISTIC_NAMES, SYSTEM_NAMES
+from asd.back_ends import Centres, Gaussian, Mixture, Nearest, Plda, World
+from asd.config import DEFAULT, SYSTEM_NAMES, TRAINING_FREE_NAMES
 from asd.dataset import Clip, read_dataset
 from asd.decisions import QUANTILES, Decision
 from asd.evaluation import SectionScores, official_figures
@@ -37,14 +47,124 @@ from asd.evaluation.figures import harmonic_mean
 from asd.evaluation.official import scored_columns
 from asd.model import read_sound
 from asd.names import ANOMALY, TARGET, TEST, TRAIN
+from asd.recordings import Recordings
+from asd.representations import Representation, Training
+from asd.representations.network import Network
 from asd.section import ScoredSection
-from asd.statistics import clip_statistics
 from asd.synthesis import write_dataset
-from asd.systems import System, system_of
+from asd.systems import SYSTEMS, System, View, ensemble
+from asd.systems.dcase2020 import NETWORK as LOG_MEL
+from asd.systems.wilkinghoff import ADAPROJ, ADAPROJ_SSL, SELF_SUPERVISED, TWO_BRANCH
 
 YEAR = 2023
 COLUMNS = scored_columns(YEAR)
 RATES = (0.01, 0.05, 0.1)
+SETTINGS = {
+    "generated": {},
+    "short": {"n_source": 20, "n_target": 3, "duration_s": 2.0},
+}
+"""Of `asd.synthesis.write_dataset`."""
+
+
+def _alone(network: Network, n_centres: int = 16) -> System:
+    return (View(network, Centres(n_centres), scaled=False),)
+
+
+def _compared(**changes) -> System:
+    """Table 25: of AdaProj's system, the loss alone is another one."""
+    return _alone(replace(ADAPROJ, **changes), 32)
+
+
+COMPARISONS: dict[str, System] = {
+    # Table 16: biases and centres
+    "bias, trained centres": _alone(replace(TWO_BRANCH, bias=True, train_centres=True)),
+    "bias": _alone(replace(TWO_BRANCH, bias=True)),
+    "trained centres": _alone(replace(TWO_BRANCH, train_centres=True)),
+    # Tables 17, 18 and 20: inputs
+    "spectrum": _alone(replace(TWO_BRANCH, branches=("spectrum",), dim=128)),
+    "spectrogram": _alone(replace(TWO_BRANCH, branches=("spectrogram",), dim=128)),
+    "log-mel": _alone(replace(TWO_BRANCH, branches=("spectrogram",), dim=128, log_mel=True)),
+    "two-branch, added": _alone(replace(TWO_BRANCH, combine="add", dim=128)),
+    "spectrogram without temporal mean subtraction": _alone(
+        replace(TWO_BRANCH, branches=("spectrogram",), dim=128, temporal_mean=False)
+    ),
+    "two-branch without temporal mean subtraction": _alone(
+        replace(TWO_BRANCH, temporal_mean=False)
+    ),
+    "log-mel, bias, trained centres, mixture": (
+        View(
+            replace(
+                TWO_BRANCH,
+                branches=("spectrogram",),
+                dim=128,
+                log_mel=True,
+                bias=True,
+                train_centres=True,
+            ),
+            Mixture(16),
+            scaled=False,
+        ),
+    ),
+    "two-branch, squeeze-and-excitation": _alone(replace(TWO_BRANCH, squeeze_excite=True)),
+    # Table 19: back ends and domains
+    **{
+        f"two-branch, {domains}": (View(TWO_BRANCH, Centres(16, domains=domains), scaled=False),)
+        for domains in ("source", "target", "sum")
+    },
+    **{
+        f"two-branch, mixture, {domains}": (
+            View(TWO_BRANCH, Mixture(16, domains=domains), scaled=False),
+        )
+        for domains in ("source", "target", "sum", "joint")
+    },
+    "two-branch, raw centres": (View(TWO_BRANCH, Centres(16, normalise=False), scaled=False),),
+    "two-branch, nearest": (View(TWO_BRANCH, Nearest(cosine=True), scaled=False),),
+    # Table 25 and the study of angular margins: losses and classes
+    **{
+        f"compactness, {classes}": _compared(loss="compactness", classes=classes)
+        for classes in ("one", "machines", "sections", "attributes")
+    },
+    "compactness + softmax": _compared(loss="compactness-softmax"),
+    "adacos": _compared(loss="adacos"),
+    "sub-cluster adacos": _compared(loss="sub-cluster-adacos"),
+    "softmax": _compared(loss="softmax"),
+    "arcface": _compared(loss="arcface"),
+    # Tables 26 and 27: self-supervision
+    "statex": _alone(replace(SELF_SUPERVISED, exchanges=("statex",), regular=False)),
+    "featex": _alone(replace(SELF_SUPERVISED, exchanges=("featex",), regular=False)),
+    "regular + statex": _alone(replace(SELF_SUPERVISED, exchanges=("statex",))),
+    "regular + featex": _alone(replace(SELF_SUPERVISED, exchanges=("featex",))),
+    "wilkinghoff, fixed centres": _alone(replace(SELF_SUPERVISED, train_exchange_centres=False)),
+    "adaproj + ssl": _alone(ADAPROJ_SSL, 32),
+    # Tables 6 to 8: back ends, mixup and centres of the challenge of 2020
+    **{
+        f"dcase2020, {name}": (View(LOG_MEL, back_end, scaled=False),)
+        for name, back_end in {
+            "plda": Plda(),
+            "cosine": Centres(1),
+            "ten nearest": Nearest(10, cosine=True),
+            "spherical": Gaussian("spherical", unit=True),
+            "diagonal": Gaussian("diagonal", unit=True),
+            "full": Gaussian(unit=True),
+        }.items()
+    },
+    "dcase2020, posterior": (
+        View(replace(LOG_MEL, output="posterior"), SYSTEMS["autoencoder"][0].back_end, False),
+    ),
+    "dcase2020, adacos": (
+        View(replace(LOG_MEL, loss="adacos", n_centres=1), Gaussian(unit=True), False),
+    ),
+    "dcase2020, adacos, no mixup": (
+        View(replace(LOG_MEL, loss="adacos", n_centres=1, mixup=0.0), Gaussian(unit=True), False),
+    ),
+    **{
+        f"dcase2020, {n} centres": (
+            View(replace(LOG_MEL, n_centres=n), Mixture(n, weights=False), False),
+        )
+        for n in (1, 2, 4, 8, 16, 64)
+    },
+}
+"""What the published tables compare, beside the systems that asd-train knows."""
 
 
 @dataclass(frozen=True)
@@ -57,59 +177,93 @@ class Task:
 
     def clips(self, split: str) -> list[Clip]:
         """Its clips for training or for tests."""
-        found = read_dataset(self.folder).clips
-        return [clip for clip in found if (clip.machine, clip.split) == (self.machine, split)]
+        return [c for c in clips_of(self.folder) if (c.machine, c.split) == (self.machine, split)]
 
 
-def views_of(row: str) -> System:
+@cache
+def clips_of(folder: Path) -> list[Clip]:
+    """All clips of a data set."""
+    return read_dataset(folder).clips
+
+
+def views_of(row: str, members: int | None = None) -> System:
     """The views of a row's systems."""
-    return tuple(view for name in row.split("+") for view in system_of(name))
+    known = SYSTEMS | COMPARISONS
+    if unknown := [name for name in row.split("+") if name not in known and row not in known]:
+        raise SystemExit(f"no row {unknown[0]!r}; --list says which there are")
+    names = [row] if row in known else row.split("+")
+    views = tuple(view for name in names for view in known[name])
+    return views if members is None else ensemble(views, members)
 
 
-def vectors_of(task: Task, out: Path) -> dict[str, np.ndarray]:
-    """Statistics of the training clips and then of the test clips, computed once."""
-    clips = task.clips(TRAIN) + task.clips(TEST)
-    known = hashlib.sha256(
-        "\n".join(f"{clip.path} {clip.path.stat().st_mtime_ns}" for clip in clips).encode()
-    ).hexdigest()[:16]
-    kept = out / f"vectors_{task.name}_{task.machine}_{known}.npz"
+def vectors_of(task: Task, representation: Representation, args) -> dict[str, np.ndarray]:
+    """Vectors of the clips of all machines, "<machine> <split>", computed once."""
+    clips = [clip for clip in clips_of(task.folder) if clip.split in (TRAIN, TEST)]
+    told = [f"{clip.path} {clip.path.stat().st_mtime_ns}" for clip in clips]
+    described = json.dumps(representation.described())
+    seed = args.seed if representation.learns else 0
+    digest = hashlib.sha256("\n".join([described, str(seed), *told]).encode()).hexdigest()[:16]
+    kept = args.out / f"vectors_{task.name}_{representation.kind}_{digest}.npz"
     if not kept.exists():
-        sounds = [read_sound(clip.path) for clip in clips]
-        arrays = {
-            name: np.stack([clip_statistics(samples, name) for samples in sounds])
-            for name in STATISTIC_NAMES
-        }
         temporary = kept.with_name(f"part_{kept.name}")
-        np.savez(temporary, **arrays)
+        np.savez(temporary, **_vectors(clips, representation, seed, args))
         os.replace(temporary, kept)
     with np.load(kept) as arrays:
         return dict(arrays)
 
 
-def scored(task: Task, row: str, seed: int, out: Path) -> tuple[ScoredSection, SectionScores]:
+def _vectors(
+    clips: Sequence[Clip], representation: Representation, seed: int, args
+) -> dict[str, np.ndarray]:
+    training = None
+    with TemporaryDirectory() as folder:
+        if representation.learns:
+            own = [clip for clip in clips if clip.split == TRAIN]
+            recordings = Recordings(Path(folder) / "waveforms")
+            for clip in own:
+                recordings.append(read_sound(clip.path))
+            training = Training(recordings, own, seed, args.device, None, lambda *_: None, notes=[])
+        describer = representation.learn(training)
+        if training is not None:
+            training.recordings.close()
+    found = {}
+    for clip in clips:
+        vector = describer.vectors([read_sound(clip.path)], (clip.machine, clip.section))
+        found.setdefault(f"{clip.machine} {clip.split}", []).append(vector[0])
+    return {name: np.stack(vectors) for name, vectors in found.items()}
+
+
+def scored(task: Task, views: System, args) -> tuple[ScoredSection, SectionScores]:
     """The section as it is learnt, and its scored test clips."""
     train, test = task.clips(TRAIN), task.clips(TEST)
-    vectors, views = vectors_of(task, out), views_of(row)
+    vectors = [vectors_of(task, view.representation, args) for view in views]
+    worlds = [_world(one) for one in vectors]
     domains = np.array([clip.domain == TARGET for clip in train])
-    own = [vectors[view.statistic] for view in views]
-    section = ScoredSection.fit(views, [x[: len(train)] for x in own], domains, seed)
-    scores = section.score(views, [x[len(train) :] for x in own])
+    section = ScoredSection.fit(
+        views, [one[f"{task.machine} {TRAIN}"] for one in vectors], domains, args.seed, worlds
+    )
     return section, SectionScores(
         machine=task.machine,
         section="00",
         anomalous=np.array([clip.condition == ANOMALY for clip in test]),
         target=np.array([clip.domain == TARGET for clip in test]),
-        scores=scores,
+        scores=section.score(views, [one[f"{task.machine} {TEST}"] for one in vectors]),
     )
 
 
-def done(task: Task, row: str, seed: int, out: Path) -> dict[str, float]:
+def _world(vectors: dict[str, np.ndarray]) -> World:
+    own = [vectors[name] for name in sorted(vectors) if name.endswith(TRAIN)]
+    groups = np.repeat(np.arange(len(own)), [len(one) for one in own])
+    return World(np.concatenate(own), groups)
+
+
+def done(task: Task, views: System, args) -> dict[str, float]:
     """The figures of a row on a machine: computed now, or read where they have been before."""
-    told = json.dumps([view.described() for view in views_of(row)])
+    told = json.dumps([view.described() for view in views])
     digest = hashlib.sha256(told.encode()).hexdigest()[:16]
-    kept = out / f"{task.name}_{task.machine}_{digest}_{seed}.json"
+    kept = args.out / f"{task.name}_{task.machine}_{digest}_{args.seed}.json"
     if not kept.exists():
-        _, section = scored(task, row, seed, out)
+        _, section = scored(task, views, args)
         (figures,) = official_figures([section], YEAR).sections.values()
         temporary = kept.with_suffix(".part")
         temporary.write_text(json.dumps({name: figures[name] for name in COLUMNS}))
@@ -118,16 +272,25 @@ def done(task: Task, row: str, seed: int, out: Path) -> dict[str, float]:
 
 
 def print_table(title: str, tasks: Sequence[Task], rows: Iterable[str], args) -> None:
-    """Figures of some machines together, a line per row."""
+    """Figures of some machines together, a line per row, mean over the seeds."""
     print(f"\n{title}\n")
-    print(f"| row | {' | '.join(COLUMNS)} | harmonic mean |")
-    print("|" + "---|" * (2 + len(COLUMNS)))
+    print(f"| row | seeds | {' | '.join(COLUMNS)} | harmonic mean |")
+    print("|" + "---|" * (3 + len(COLUMNS)))
     for row in rows:
-        found = [done(task, row, args.seed, args.out) for task in tasks]
-        means = [harmonic_mean(figures[name] for figures in found) for name in COLUMNS]
-        total = harmonic_mean(figures[name] for figures in found for name in COLUMNS)
-        cells = " | ".join(f"{100 * value:.1f}" for value in means)
-        print(f"| {row} | {cells} | {100 * total:.1f} |", flush=True)
+        views = views_of(row, args.ensemble)
+        learns = any(view.representation.learns for view in views)
+        seeds = range(args.seed, args.seed + (args.training_seeds if learns else 1))
+        means, totals = [], []
+        for seed in seeds:
+            args.seed = seed
+            found = [done(task, views, args) for task in tasks]
+            means.append([harmonic_mean(figures[name] for figures in found) for name in COLUMNS])
+            totals.append(harmonic_mean(figures[name] for figures in found for name in COLUMNS))
+        args.seed = seeds[0]
+        cells = [f"{100 * value:.1f}" for value in np.mean(means, axis=0)]
+        spread = f" ± {100 * np.std(totals):.1f}" if len(totals) > 1 else ""
+        cells.append(f"{100 * np.mean(totals):.1f}{spread}")
+        print(f"| {row} | {len(totals)} | {' | '.join(cells)} |", flush=True)
 
 
 def print_false_alarms(tasks: Sequence[Task], rows: Iterable[str], args) -> None:
@@ -135,7 +298,7 @@ def print_false_alarms(tasks: Sequence[Task], rows: Iterable[str], args) -> None
     print(f"\n| row | method | {' | '.join(f'{100 * rate:g} %' for rate in RATES)} |")
     print("|" + "---|" * (2 + len(RATES)))
     for row in rows:
-        pairs = [scored(task, row, args.seed, args.out) for task in tasks]
+        pairs = [scored(task, views_of(row, args.ensemble), args) for task in tasks]
         for method in QUANTILES:
             cells = []
             for rate in RATES:
@@ -154,19 +317,25 @@ def print_false_alarms(tasks: Sequence[Task], rows: Iterable[str], args) -> None
             print(f"| {row} | {method} | {' | '.join(cells)} |", flush=True)
 
 
-def generated(args, **settings) -> list[Task]:
+def generated(args, kind: str, **settings) -> list[Task]:
     """The generated machines of every seed, written once."""
     tasks = []
-    for seed in range(args.seeds):
+    for seed in range(args.data_seeds):
         told = "_".join(f"{key}{value}" for key, value in settings.items())
-        name = f"generated{told}_{seed}"
+        name = f"{kind}{told}_{seed}"
         folder = args.out / name
         if not (folder / "done").exists():
             write_dataset(folder, seed=seed, **settings)
             (folder / "done").touch()
-        machines = sorted({clip.machine for clip in read_dataset(folder).clips})
-        tasks += [Task(name, folder, machine) for machine in machines]
+        tasks += tasks_of(name, folder)
     return tasks
+
+
+def tasks_of(name: str, folder: Path) -> list[Task]:
+    """The machines of a data set."""
+    return [
+        Task(name, folder, machine) for machine in sorted({c.machine for c in clips_of(folder)})
+    ]
 
 
 def main() -> None:
@@ -174,28 +343,44 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, help="folder that holds asd/machines")
-    parser.add_argument("--task", choices=("machines", "generated"), help="only this one")
-    parser.add_argument("--row", action="append", help="default: all systems")
-    parser.add_argument("--seeds", type=int, default=3, help="of the generated machines")
-    parser.add_argument("--seed", type=int, default=0, help="of the clustering")
+    parser.add_argument("--dcase-root", type=Path, help="development set of the challenge")
+    parser.add_argument(
+        "--task", choices=("machines", *SETTINGS), action="append", help="only this one"
+    )
+    parser.add_argument("--row", action="append", help="default: all systems that train no network")
+    parser.add_argument("--list", action="store_true", help="name all rows")
+    parser.add_argument("--ensemble", type=int, help="networks whose scores are averaged")
+    parser.add_argument("--data-seeds", type=int, default=3, help="of the generated machines")
+    parser.add_argument("--training-seeds", type=int, default=1, help="of the networks")
+    parser.add_argument("--seed", type=int, default=0, help="the first of them")
+    parser.add_argument("--device", default="cpu", help="where networks are trained")
+    parser.add_argument("--threads", type=int, default=1, help="of the processor")
     parser.add_argument("--false-alarms", action="store_true", help="what thresholds hold")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/out/asd_accuracy"))
     args = parser.parse_args()
-    torch.set_num_threads(1)
+    if args.list:
+        print("\n".join([*SYSTEM_NAMES, *COMPARISONS]))
+        return
+    torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
-    rows = args.row or list(SYSTEM_NAMES)
+    rows = args.row or list(TRAINING_FREE_NAMES)
     if args.false_alarms:
-        many = generated(args, n_source=100, n_target=10, n_test=50)
+        many = generated(args, "generated", n_source=100, n_target=10, n_test=50)
         print_false_alarms(many, args.row or [DEFAULT], args)
         return
-    if args.task != "generated":
+    if args.dcase_root is not None:
+        print_table(str(args.dcase_root), tasks_of("dcase", args.dcase_root), rows, args)
+        return
+    wanted = args.task or ["machines", *SETTINGS]
+    if "machines" in wanted:
         if args.data is None:
             parser.error("where are the recordings? give --data, or --task generated")
-        folder = args.data / "asd" / "machines"
-        for machine in sorted({clip.machine for clip in read_dataset(folder).clips}):
-            print_table(machine, [Task("machines", folder, machine)], rows, args)
-    if args.task != "machines":
-        print_table(f"generated, {args.seeds} seeds", generated(args), rows, args)
+        for task in tasks_of("machines", args.data / "asd" / "machines"):
+            print_table(task.machine, [task], rows, args)
+    for kind, settings in SETTINGS.items():
+        if kind in wanted:
+            tasks = generated(args, kind, **settings)
+            print_table(f"{kind}, {args.data_seeds} seeds", tasks, rows, args)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,13 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from asd.config import DEFAULT, FALSE_ALARM_RATE, SYSTEM_NAMES
+from asd.config import DEFAULT, FALSE_ALARM_RATE, NETWORK_NAMES, SYSTEM_NAMES
+from fewshot import __version__
 from fewshot.console import (
     Problems,
+    add_device,
     add_force,
     add_seed,
     add_threads,
@@ -14,11 +17,15 @@ from fewshot.console import (
     check_writable,
     existing_path,
     positive_float,
+    positive_int,
     progress,
     run,
     use_threads,
 )
 from fewshot.errors import InputError, one_line
+
+if TYPE_CHECKING:
+    from asd.dataset import Dataset
 
 EPILOG = f"""\
 examples:
@@ -26,16 +33,22 @@ examples:
   asd-train pump -o pump.asd --false-alarm-rate 0.05
   asd-train clips.csv --root audio -o hall.asd        several machines, or domains
   asd-train dev_data -o machines.asd                  layout of the DCASE challenge, Task 2
+  asd-train dev_data -o machines.asd --system wilkinghoff --ensemble 5
 
 Layouts are those that asd-prepare --check reads; of a data set the training clips count. A CSV has
 the columns filename,machine and, where you know them, section, domain (source or target), split,
 condition and attributes.
 
---system: "{DEFAULT}", the default, compares cepstra by the local density of the training clips and
-by a Gaussian; "standardised" compares cepstra and log-Mel by distances that are standardised within
-each domain; the others are one kind of clip statistics (mfcc, log-mel, percentiles, cepstrum) with
-one back end: the nearest training clip, the mean of the ten nearest, standardised, density,
-gaussian, centres of clusters. No network is trained.
+--system without a network: "{DEFAULT}", the default, compares cepstra by the local density of the
+training clips and by a Gaussian; "standardised" compares cepstra and log-Mel by distances that are
+standardised within each domain; others are one kind of clip statistics (mfcc, log-mel, percentiles,
+cepstrum) with one back end, as in mfcc-nearest: nearest (training clip), ten-nearest, standardised,
+density, gaussian, centres.
+With a network, which learns from all machines together: "two-branch" (spectrum and spectrogram),
+"wilkinghoff" (the same, with self-supervised classes), "adaproj", "adaproj-ssl" (both; ten of
+them), "dcase2020" (log-Mel), "autoencoder", "autoencoder-mahalanobis". They want many classes:
+machines, sections, attributes, domains. MODEL.run beside the model then holds the configuration and
+log.csv, the loss of each epoch; a training that was stopped goes on with the same command.
 
 Own recordings get a threshold for a rate of false alarms of {FALSE_ALARM_RATE:g}, files of the
 challenge the 90th percentile of a gamma distribution; --threshold takes gdp, hp, sd, mad, iqr,
@@ -66,6 +79,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         help=f"how clips are compared: {', '.join(SYSTEM_NAMES)}",
     )
     parser.add_argument(
+        "--ensemble",
+        type=positive_int,
+        metavar="N",
+        help="networks that are trained; their scores are averaged",
+    )
+    parser.add_argument(
         "--false-alarm-rate",
         type=positive_float,
         metavar="R",
@@ -73,6 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--threshold", metavar="METHOD", help="how the threshold is estimated")
     add_seed(parser)
+    add_device(parser)
     add_threads(parser)
     add_force(parser)
     return run(_train, parser, argv)
@@ -85,6 +105,7 @@ def _train(args: argparse.Namespace) -> int:
     from asd.decisions import decision_for
     from asd.model import train
     from asd.names import TRAIN
+    from asd.training_run import TrainingRun
 
     dataset = read_dataset(args.data, args.root)
     # What cannot be asked for is refused before the clips are read.
@@ -93,15 +114,34 @@ def _train(args: argparse.Namespace) -> int:
     for problem in dataset.problems:
         problems.add(problem)
     total = sum(clip.split == TRAIN for clip in dataset.clips)
-    with progress(total=total, desc="clip", quiet=args.quiet) as bar:
+    run = None
+    if args.system in NETWORK_NAMES:
+        run = TrainingRun(args.output.with_suffix(".run"), _config(args, dataset), force=args.force)
+        if run.resumes:
+            args.console.info(f"goes on with what {one_line(str(run.folder))} holds")
+    with (
+        progress(total=total, desc="clip", quiet=args.quiet) as bar,
+        progress(total=0, desc="epoch", quiet=args.quiet) as epochs,
+    ):
+
+        def on_epoch(title: str, epoch: int, n_epochs: int, loss: float) -> None:
+            run.on_epoch(title, epoch, n_epochs, loss)
+            epochs.total, epochs.n = n_epochs, epoch
+            epochs.set_description(title, refresh=False)
+            epochs.set_postfix(loss=f"{loss:.3g}")
+
         try:
             model = train(
                 dataset,
                 system=args.system,
+                members=args.ensemble,
                 threshold=args.threshold,
                 false_alarm_rate=args.false_alarm_rate,
                 seed=args.seed,
+                device=args.device,
+                folder=None if run is None else run.folder,
                 on_clip=bar.update,
+                on_epoch=on_epoch,
                 on_problem=problems.add,
             )
         except InputError as error:
@@ -115,8 +155,30 @@ def _train(args: argparse.Namespace) -> int:
             one_line(f"{' '.join(key)}: {n} clips{of}, threshold {model.thresholds[key]:.4g}")
         )
     model.save(args.output, force=args.force)
+    if run is not None:
+        run.finish()
     n = len(model.sections)
     args.console.info(
         f"wrote {one_line(str(args.output))}: {n} section{'s' * (n != 1)}, system {model.system}"
     )
     return problems.status(total - (len(problems) - len(dataset.problems)))
+
+
+def _config(args: argparse.Namespace, dataset: "Dataset") -> dict:
+    """What a training with networks depends on."""
+    from dataclasses import asdict
+
+    from asd.systems import system_of
+
+    return {
+        "version": __version__,
+        "system": args.system,
+        "views": [view.described() for view in system_of(args.system)],
+        "ensemble": args.ensemble,
+        "seed": args.seed,
+        "clips": [
+            asdict(clip) | {"path": clip.path.as_posix()}
+            for clip in dataset.clips
+            if clip.split == "train"
+        ],
+    }

@@ -65,6 +65,9 @@ class TwoBranchEncoder(nn.Module):
     Training may step in between: `inputs`, `halves` and `combined` make up the whole.
     """
 
+    mixes_waveforms = True
+    """Whether mixup comes before `inputs`."""
+
     def __init__(
         self,
         n_samples: int,

@@ -9,13 +9,14 @@ import pytest
 import soundfile
 
 import asd
-from asd.config import BACK_END_NAMES, STATISTIC_NAMES, SYSTEM_NAMES
+from asd.config import BACK_END_NAMES, STATISTIC_NAMES, SYSTEM_NAMES, TRAINING_FREE_NAMES
 from asd.dataset import read_dataset
 from asd.decisions import Decision, decision_for
 from asd.model import MachineModel, read_sound
 from asd.statistics import STATISTICS, clip_statistics
 from asd.synthesis import write_dataset
-from asd.systems import BACK_ENDS, SYSTEMS, system_of
+from asd.systems import SYSTEMS, system_of
+from asd.systems.training_free import BACK_ENDS
 from fewshot import bundle, thresholds
 from fewshot.errors import InputError
 from fewshot.metrics import auc
@@ -77,7 +78,7 @@ def test_several_views_are_standardised_and_averaged(own):
     from asd.section import ScoredSection
 
     sounds = [read_sound(own / f"{i}.wav") for i in range(12)]
-    vectors = [np.array([clip_statistics(x, v.statistic) for x in sounds]) for v in both]
+    vectors = [np.array([clip_statistics(x, v.representation.name) for x in sounds]) for v in both]
     target = np.zeros(12, bool)
     fused = ScoredSection.fit(both, vectors, target).score(both, [v[:4] for v in vectors])
     expected = []
@@ -152,7 +153,9 @@ def test_a_single_clip_is_cut_up_and_a_short_one_refused(tmp_path):
         asd.train(short)
 
 
-@pytest.mark.parametrize("system", [name for name in SYSTEM_NAMES if "percentiles" not in name])
+@pytest.mark.parametrize(
+    "system", [name for name in TRAINING_FREE_NAMES if "percentiles" not in name]
+)
 def test_a_domain_without_clips_and_lengths_that_differ(tmp_path, system):
     for domain, n in (("source", 5), ("target", 0 if "nearest" in system else 1)):
         for i in range(n):
@@ -201,7 +204,7 @@ def test_sections_are_told_by_name(dcase):
         model.key_of("fan", "07")
 
 
-@pytest.mark.parametrize("system", SYSTEM_NAMES)
+@pytest.mark.parametrize("system", TRAINING_FREE_NAMES)
 def test_models_come_back_from_their_files_as_they_were(own, tmp_path, system):
     model = asd.train(own, system=system, false_alarm_rate=0.1)
     model.save(tmp_path / "m.asd")
@@ -224,7 +227,7 @@ def test_models_come_back_from_their_files_as_they_were(own, tmp_path, system):
         lambda tensors, header: tensors.pop("0.moments"),
         lambda tensors, header: tensors.update({"0.0.scale": np.ones(3)}),
         lambda tensors, header: header["views"][0].update(back_end="Oracle"),
-        lambda tensors, header: header["views"][0].update(statistic="magic"),
+        lambda tensors, header: header["views"][0].update(representation={"kind": "magic"}),
         lambda tensors, header: header.update(sections=[]),
         lambda tensors, header: header.update(sections=[["a", 3, 0.1]]),
         lambda tensors, header: header["decision"].update(method="magic"),

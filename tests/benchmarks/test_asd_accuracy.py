@@ -57,7 +57,7 @@ def test_figures_are_those_of_the_commands(script, data, tmp_path, monkeypatch, 
     figures = official_figures(join(read_truth(machines, 2023), read_scores(table)), 2023)
     for line, row in zip(lines[::2], figures.sections.values(), strict=True):
         expected = [row[name] for name in ("AUC (source)", "AUC (target)", "pAUC")]
-        assert [float(cell) for cell in line[1:4]] == pytest.approx(
+        assert [float(cell) for cell in line[2:5]] == pytest.approx(
             [100 * value for value in expected], abs=0.051
         )
 
@@ -75,7 +75,7 @@ def test_generated_machines_and_false_alarms(script, tmp_path, monkeypatch, caps
         return write_dataset(folder, seed=seed, machines=("motor",), **few)
 
     monkeypatch.setattr(script, "write_dataset", small)
-    asked = ("--task", "generated", "--seeds", 2, "--out", tmp_path, "--row", "mfcc-nearest")
+    asked = ("--task", "generated", "--data-seeds", 2, "--out", tmp_path, "--row", "mfcc-nearest")
     run(script, monkeypatch, *asked)
     out = capsys.readouterr().out
     assert "generated, 2 seeds" in out and out.count("| mfcc-nearest |") == 1

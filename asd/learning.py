@@ -1,0 +1,228 @@
+"""Training of a network to tell machines, their settings and domains apart."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import one_hot
+
+from asd.dataset import Clip, classes_of
+from asd.pseudo_classes import pseudo_classes
+from asd.recordings import Recordings
+from asd.representations import Key, Training
+from asd.representations.network import LONGEST_S, Embedder, LogMelNetwork, Network
+from fewshot.audio import SAMPLE_RATE
+from fewshot.augment import featex, mixup, statex
+from fewshot.errors import InputError
+from fewshot.losses.adacos import AdaCosLoss, SubClusterAdaCosLoss
+from fewshot.losses.adaproj import AdaProjLoss
+from fewshot.losses.arcface import ArcFaceLoss, CosFaceLoss
+from fewshot.losses.one_class import CompactnessLoss
+from fewshot.losses.softmax import SoftmaxLoss
+from fewshot.training import estimate_norms, train
+
+LARGEST_SCALE = 64.0
+"""Of losses that adapt their scale: with clips that are not mixed up it can run away."""
+BLOCKS = 3
+"""By how much an exchange multiplies the classes."""
+SETTLING_STEPS = 100
+"""Batches at the end from which the statistics of the batch normalisations are taken."""
+
+
+def learn(network: Network, training: Training) -> Embedder:
+    """Train a network on the clips of all machines.
+
+    Parameters
+    ----------
+    network : Network
+        What is trained, and how.
+    training : Training
+
+    Returns
+    -------
+    Embedder
+
+    Raises
+    ------
+    InputError
+        The task has a single class, or the loss is not finite.
+
+    Notes
+    -----
+    Dissertation, sections 5.3.1 and 5.7. Of a clip that is longer than the network's input another
+    part is heard in every epoch; a shorter one is repeated.
+    """
+    recordings, seed = training.recordings, training.seed + network.member
+    n_samples = _input_length(recordings)
+    names, keys = _classes(network, training)
+    known = sorted(set(names))
+    labels = one_hot(torch.tensor([known.index(name) for name in names]), len(known)).float()
+    generator = torch.Generator().manual_seed(seed)
+    n_batches = max(1, len(recordings) // network.batch_size)
+    epochs = max(network.epochs, -(-network.least_steps // n_batches))
+
+    def batches(_epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        order = torch.randperm(len(recordings), generator=generator)
+        for indices in order.tensor_split(n_batches):
+            sounds = _waveforms(recordings, indices, n_samples, generator)
+            yield sounds.to(training.device), labels[indices].to(training.device)
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        encoder = network.network(n_samples)
+        if isinstance(encoder, LogMelNetwork):
+            encoder.standardise_by(recordings)
+        task = Task(network, encoder, len(known), generator).to(training.device)
+        try:
+            train(
+                nn.ModuleList([task]),
+                batches,
+                task,
+                epochs=epochs,
+                on_epoch=lambda epoch, loss: training.on_epoch(
+                    network.title, epoch + 1, epochs, loss
+                ),
+                checkpoint=training.checkpoint(network.title),
+                generator=generator,
+            )
+        except FloatingPointError as error:
+            raise InputError(f"{error}; try another seed or loss") from error
+        rounds = min(-(-SETTLING_STEPS // n_batches), epochs)
+        estimate_norms(task, (batch for _ in range(rounds) for batch in batches(0)))
+    head = task.regular if network.output == "posterior" else None
+    return Embedder(network, encoder, n_samples, [keys[name] for name in known], head)
+
+
+class Task(nn.Module):
+    """A network with its losses.
+
+    Parameters
+    ----------
+    config : Network
+    encoder : nn.Module
+    n_classes : int
+    generator : torch.Generator
+        On the CPU; what partners and coefficients are drawn from.
+
+    Notes
+    -----
+    Dissertation, section 5.7: the classes' own loss has fixed centres and sees clips whose frames'
+    statistics are exchanged, but not embeddings of two clips.
+    """
+
+    def __init__(
+        self, config: Network, encoder: nn.Module, n_classes: int, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = encoder
+        self.generator = generator
+        regular = config.regular or not config.exchanges
+        self.regular = make_loss(config, n_classes) if regular else None
+        self.further = None
+        if config.exchanges:
+            n_further = n_classes * BLOCKS ** len(config.exchanges)
+            trained = replace(config, train_centres=config.train_exchange_centres)
+            self.further = make_loss(trained, n_further)
+
+    def forward(self, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        """Loss of waveforms (batch, n_samples) with labels (batch, n_classes)."""
+        exchanges, generator = self.config.exchanges, self.generator
+        *inputs, labels = self._mixed(*batch)
+        further = labels
+        if "statex" in exchanges:
+            spectra, spectrograms = inputs
+            spectrograms, further = statex(spectrograms, further, generator)
+            inputs = spectra, spectrograms
+        device = labels.device.type
+        with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):
+            halves = self.encoder.halves(*inputs)
+        halves = tuple(half.float() for half in halves)
+        loss = labels.new_zeros(())
+        if self.regular is not None:
+            loss = loss + self.regular(self.encoder.combined(halves), labels)
+        if self.further is not None:
+            if "featex" in exchanges:
+                halves, further = featex(halves, further, generator)
+            loss = loss + self.further(self.encoder.combined(halves), further)
+        return loss
+
+    def _mixed(self, waveforms: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """What the encoder sees of clips, some of them mixed up with others, and their labels."""
+        share = self.config.mixup
+        if self.encoder.mixes_waveforms:
+            waveforms, labels = mixup(waveforms, labels, self.generator, share)
+            return *self.encoder.inputs(waveforms), labels
+        (inputs,) = self.encoder.inputs(waveforms)
+        return mixup(inputs, labels, self.generator, share)
+
+
+def make_loss(config: Network, n_classes: int) -> nn.Module:
+    """The loss of a configuration; ValueError if it has no use for so few classes."""
+    dim, n_centres, trained = config.dim, config.n_centres, config.train_centres
+    match config.loss:
+        case "sub-cluster-adacos":
+            return SubClusterAdaCosLoss(
+                n_classes, dim, n_centres, trainable=trained, largest_scale=LARGEST_SCALE
+            )
+        case "adacos":
+            return AdaCosLoss(n_classes, dim, trainable=trained)
+        case "adaproj":
+            return AdaProjLoss(
+                n_classes, dim, n_centres, trainable=trained, largest_scale=LARGEST_SCALE
+            )
+        case "compactness" | "compactness-softmax":
+            return CompactnessLoss(
+                n_classes, dim, with_softmax=config.loss == "compactness-softmax"
+            )
+        case "arcface":
+            return ArcFaceLoss(n_classes, dim, trainable=trained)
+        case "cosface":
+            return CosFaceLoss(n_classes, dim, trainable=trained)
+        case "sub-centre-arcface":
+            return ArcFaceLoss(n_classes, dim, n_centres, trainable=trained)
+        case _:
+            return SoftmaxLoss(n_classes, dim)
+
+
+def _classes(network: Network, training: Training) -> tuple[list[str], dict[str, Key]]:
+    """The class of each clip, and of each class the machine and section of its clips."""
+    clips = training.clips
+    names = [_class_of(clip, network.classes) for clip in clips]
+    if len(set(names)) < 2 and not network.loss.startswith("compactness"):
+        names = pseudo_classes(training.recordings, training.seed)
+        training.notes.append(
+            f"all clips are of one class; {len(set(names))} clusters of them are told apart instead"
+        )
+    return names, {name: (c.machine, c.section) for name, c in zip(names, clips, strict=True)}
+
+
+def _class_of(clip: Clip, classes: str) -> str:
+    match classes:
+        case "attributes":
+            return classes_of([clip])[0]
+        case "sections":
+            return f"{clip.machine} {clip.section}"
+        case "machines":
+            return clip.machine
+        case _:
+            return ""
+
+
+def _input_length(recordings: Recordings) -> int:
+    return min(max(recordings.lengths), round(LONGEST_S * SAMPLE_RATE))
+
+
+def _waveforms(
+    recordings: Recordings, indices: torch.Tensor, n_samples: int, generator: torch.Generator
+) -> torch.Tensor:
+    """An excerpt of each clip, shape (n, n_samples)."""
+    places = torch.rand(len(indices), generator=generator).tolist()
+    excerpts = []
+    for index, place in zip(indices.tolist(), places, strict=True):
+        length = recordings.lengths[index]
+        room = length - n_samples + 1 if length >= n_samples else length
+        excerpts.append(recordings.excerpt(index, n_samples, int(place * room)))
+    return torch.from_numpy(np.stack(excerpts))

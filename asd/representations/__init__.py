@@ -1,0 +1,126 @@
+"""Representations: ways to describe a clip by one vector, computed or learnt.
+
+A representation is a configuration: a frozen dataclass that can be compared, and written into a
+model. What describes clips is a `Describer`. That of a representation that learns nothing is made
+without data; others learn theirs from all training clips of all machines together.
+"""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from asd.dataset import Clip
+from asd.recordings import Recordings
+
+Key = tuple[str, str]
+"""Machine and section."""
+OnEpoch = Callable[[str, int, int, float], object]
+"""What is trained, epochs done, epochs in all, mean loss."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a representation learns from, and how.
+
+    Parameters
+    ----------
+    recordings : Recordings
+    clips : sequence of Clip
+        What is known of each of them.
+    seed : int
+    device : str
+    folder : Path or None
+        For checkpoints, from which a stopped training goes on.
+    on_epoch : callable
+        Called behind every epoch.
+    notes : list of str
+        Takes what is to be said of the training.
+    """
+
+    recordings: Recordings
+    clips: Sequence[Clip]
+    seed: int
+    device: str
+    folder: Path | None
+    on_epoch: OnEpoch
+    notes: list[str]
+
+    def checkpoint(self, title: str) -> Path | None:
+        """Where a training of this title keeps its state."""
+        if self.folder is None:
+            return None
+        return self.folder / f"{re.sub(r'[^A-Za-z0-9]+', '_', title)}.checkpoint"
+
+
+class Describer(ABC):
+    """What maps sound to vectors."""
+
+    @abstractmethod
+    def vectors(self, sounds: Sequence[np.ndarray], key: Key) -> np.ndarray:
+        """Describe clips of one section of a machine.
+
+        Parameters
+        ----------
+        sounds : sequence of np.ndarray, shapes (n_samples,)
+            Mono, 16 kHz, at least one.
+        key : tuple of str
+
+        Returns
+        -------
+        np.ndarray, shape (n, d), float32
+
+        Raises
+        ------
+        InputError
+            A clip is too short.
+        """
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """What was learnt, as arrays and as values that JSON can hold."""
+        return {}, {}
+
+
+class Representation(ABC):
+    """A way to describe clips; subclasses are frozen dataclasses."""
+
+    kind: ClassVar[str]
+    learns: ClassVar[bool] = True
+    shortest_s: ClassVar[float] = 0.2
+    """Clips must be as long, in seconds."""
+
+    @abstractmethod
+    def learn(self, training: Training | None) -> Describer:
+        """The describer; what does not learn needs no training."""
+
+    @abstractmethod
+    def restore(self, tensors: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> Describer:
+        """The describer whose `Describer.state` is given.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError, RuntimeError, InputError
+            It is not one of this representation.
+        """
+
+    def described(self) -> dict[str, Any]:
+        """What JSON can hold of it."""
+        return {"kind": self.kind} | asdict(self)
+
+
+def representation_of(description: Mapping[str, Any]) -> Representation:
+    """From what `Representation.described` gave; KeyError or TypeError if it is something else."""
+    from asd.representations.autoencoder import Autoencoder
+    from asd.representations.network import Network
+    from asd.representations.statistics import Statistics
+
+    kinds = {kind.kind: kind for kind in (Statistics, Network, Autoencoder)}
+    fields = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in description.items()
+    }
+    return kinds[fields.pop("kind")](**fields)

@@ -1,0 +1,290 @@
+"""Embeddings of a network that learns to tell machines, their settings and domains apart."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import normalize
+
+from asd.recordings import Recordings
+from asd.representations import Describer, Key, Representation, Training
+from fewshot.audio import SAMPLE_RATE
+from fewshot.encoders.log_mel import LogMelEncoder
+from fewshot.encoders.two_branch import TwoBranchEncoder
+from fewshot.errors import InputError
+from fewshot.features import batch_mel_decibels
+
+CLASSES = ("attributes", "sections", "machines", "one")
+ENCODERS = ("two-branch", "log-mel")
+OUTPUTS = ("embedding", "posterior")
+LOSSES = (
+    "sub-cluster-adacos",
+    "adacos",
+    "adaproj",
+    "compactness",
+    "compactness-softmax",
+    "softmax",
+    "arcface",
+    "cosface",
+    "sub-centre-arcface",
+)
+EXCHANGES = ("statex", "featex")
+LONGEST_S = 18.0
+"""Of a network's input; longer clips are cut into pieces."""
+EMBEDDED_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class Network(Representation):
+    """A network, the task that it is trained on, and how.
+
+    Parameters
+    ----------
+    encoder : {"two-branch", "log-mel"}
+        `fewshot.encoders.two_branch` or `fewshot.encoders.log_mel`.
+    dim : int
+        Dimension of the embeddings.
+    branches, temporal_mean, squeeze_excite, log_mel, combine
+        Of `TwoBranchEncoder`.
+    bias : bool
+        Whether convolutions and dense layers have biases.
+    loss : str
+        Of `LOSSES`.
+    n_centres : int
+        Per class; of AdaProj, the dimension of a class's sub-space.
+    train_centres : bool
+        Whether the centres are trained; else they stay where they are drawn.
+    exchanges : tuple of str
+        Of `EXCHANGES`: what makes further classes, self-supervised.
+    regular : bool
+        Whether the loss of the classes themselves is added to that of the further ones.
+    train_exchange_centres : bool
+        Whether the centres of the further classes are trained.
+    mixup : float
+        Share of the clips that are mixed up, 0 to 1.
+    classes : {"attributes", "sections", "machines", "one"}
+        What is told apart: machine, section, attributes and domain, or less of it.
+    epochs, batch_size : int
+    least_steps : int
+        Epochs are repeated until there are as many steps.
+    member : int
+        Of an ensemble; each has another seed.
+    output : {"embedding", "posterior"}
+        "posterior" describes a clip by one score, the negative logarithm of the share that the
+        classes of its section have in the softmax.
+
+    Notes
+    -----
+    Dissertation, sections 5.3.1, 5.6 and 5.7.
+    """
+
+    encoder: str = "two-branch"
+    dim: int = 256
+    branches: tuple[str, ...] = ("spectrum", "spectrogram")
+    temporal_mean: bool = True
+    squeeze_excite: bool = False
+    log_mel: bool = False
+    combine: str = "concatenate"
+    bias: bool = False
+    loss: str = "sub-cluster-adacos"
+    n_centres: int = 16
+    train_centres: bool = False
+    exchanges: tuple[str, ...] = ()
+    regular: bool = True
+    train_exchange_centres: bool = True
+    mixup: float = 1.0
+    classes: str = "attributes"
+    epochs: int = 10
+    batch_size: int = 64
+    least_steps: int = 0
+    member: int = 0
+    output: str = "embedding"
+
+    kind = "network"
+
+    def __post_init__(self) -> None:
+        choices = (("encoder", ENCODERS), ("loss", LOSSES), ("classes", CLASSES))
+        for name, known in (*choices, ("output", OUTPUTS)):
+            if getattr(self, name) not in known:
+                raise InputError(f"{name} is {getattr(self, name)!r}; use {', '.join(known)}")
+        if unknown := set(self.exchanges) - set(EXCHANGES):
+            raise InputError(f"exchange {unknown.pop()!r} is not known; use statex, featex")
+
+    @property
+    def title(self) -> str:
+        """What its progress and its checkpoints are called."""
+        return f"network {self.member + 1}"
+
+    def network(self, n_samples: int) -> nn.Module:
+        """The encoder of waveforms of some length, with new parameters."""
+        if self.encoder == "log-mel":
+            return LogMelNetwork(self.dim, bias=self.bias)
+        return TwoBranchEncoder(
+            n_samples,
+            self.dim,
+            branches=self.branches,
+            temporal_mean=self.temporal_mean,
+            squeeze_excite=self.squeeze_excite,
+            log_mel=self.log_mel,
+            combine=self.combine,
+            bias=self.bias,
+        )
+
+    def learn(self, training: Training | None) -> "Embedder":
+        from asd.learning import learn
+
+        return learn(self, training)
+
+    def restore(self, tensors: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> "Embedder":
+        from asd.learning import make_loss
+
+        n_samples = int(values["n_samples"])
+        if not self.shortest_s <= n_samples / SAMPLE_RATE <= LONGEST_S:
+            raise ValueError(f"a network for {n_samples} samples")
+        keys = [tuple(key) for key in values["keys"]]
+        # What a file says of sizes takes no memory before its arrays are seen to be of them.
+        with torch.device("meta"):
+            network = self.network(n_samples)
+            head = make_loss(self, len(keys)) if self.output == "posterior" else None
+        embedder = Embedder(self, network, n_samples, keys, head)
+        state = {name: torch.from_numpy(np.array(array)) for name, array in tensors.items()}
+        embedder.modules().load_state_dict(state, assign=True)
+        network.to(memory_format=torch.channels_last)
+        return embedder
+
+
+class LogMelNetwork(nn.Module):
+    """`LogMelEncoder` behind its features, with the steps that `TwoBranchEncoder` has.
+
+    Parameters
+    ----------
+    dim : int
+        Dimension of the embeddings.
+    bias : bool
+
+    Notes
+    -----
+    Dissertation, section 3.2.2. Spectrograms are mixed up, not waveforms.
+    """
+
+    mixes_waveforms = False
+
+    def __init__(self, dim: int, *, bias: bool) -> None:
+        super().__init__()
+        self.dim = dim
+        self.encoder = LogMelEncoder(dim, bias=bias)
+
+    def forward(self, waveforms: torch.Tensor) -> torch.Tensor:
+        """Map waveforms (batch, n_samples) to embeddings (batch, dim), not normalised."""
+        return self.combined(self.halves(*self.inputs(waveforms)))
+
+    def inputs(self, waveforms: torch.Tensor) -> tuple[torch.Tensor]:
+        """Log-Mel spectrograms (batch, frames, 128), as the only input."""
+        return (batch_mel_decibels(waveforms),)
+
+    def halves(self, spectrograms: torch.Tensor) -> tuple[torch.Tensor]:
+        """The embeddings (batch, dim) as a whole."""
+        return (self.encoder(spectrograms),)
+
+    def combined(self, halves: tuple[torch.Tensor]) -> torch.Tensor:
+        """What `halves` gave."""
+        return halves[0]
+
+    def standardise_by(self, recordings: Recordings) -> None:
+        """Take the mean and the deviation of each band from training clips."""
+        waveforms = (recordings.waveform(i) for i in range(len(recordings)))
+        self.encoder.standardise_by(
+            batch_mel_decibels(torch.from_numpy(one)[None]) for one in waveforms
+        )
+
+
+class Embedder(Describer):
+    """A trained network.
+
+    Parameters
+    ----------
+    config : Network
+    network : nn.Module
+        Maps waveforms (batch, n_samples) to embeddings (batch, dim).
+    n_samples : int
+        Length of its input. Shorter clips are repeated; longer ones are cut into pieces whose
+        embeddings, of unit length, are averaged.
+    keys : sequence of (str, str)
+        Machine and section of each class.
+    head : nn.Module, optional
+        The loss, for the output "posterior".
+    """
+
+    def __init__(
+        self,
+        config: Network,
+        network: nn.Module,
+        n_samples: int,
+        keys: Sequence[Key],
+        head: nn.Module | None = None,
+    ) -> None:
+        self.config = config
+        self.network = network.eval()
+        self.n_samples = n_samples
+        self.keys = list(keys)
+        self.head = None if head is None else head.eval()
+
+    @torch.inference_mode()
+    def vectors(self, sounds: Sequence[np.ndarray], key: Key) -> np.ndarray:
+        counts, outputs = [], []
+        for batch, n_pieces in self._batches(sounds):
+            counts += n_pieces
+            embeddings = self.network(batch.to(next(self.network.parameters()).device))
+            if self.head is None:
+                outputs.append(normalize(embeddings.float(), dim=1).cpu())
+            else:
+                outputs.append(self._surprise(embeddings, key).cpu())
+        parts = torch.cat(outputs).split(counts)
+        return np.stack([part.mean(dim=0).numpy() for part in parts]).astype(np.float32)
+
+    def _surprise(self, embeddings: torch.Tensor, key: Key) -> torch.Tensor:
+        own = torch.tensor([one == key for one in self.keys], device=embeddings.device)
+        shares = self.head.logits(embeddings).float().log_softmax(dim=1)
+        return -shares[:, own].logsumexp(dim=1, keepdim=True)
+
+    def _batches(self, sounds: Sequence[np.ndarray]) -> Iterator[tuple[torch.Tensor, list[int]]]:
+        """Pieces of whole clips, and how many each clip has; few of them at once."""
+        pieces: list[np.ndarray] = []
+        counts: list[int] = []
+        for samples in sounds:
+            own = pieces_of(np.asarray(samples, np.float32), self.n_samples)
+            pieces += own
+            counts.append(len(own))
+            if len(pieces) >= EMBEDDED_AT_ONCE:
+                yield torch.from_numpy(np.stack(pieces)), counts
+                pieces, counts = [], []
+        if pieces:
+            yield torch.from_numpy(np.stack(pieces)), counts
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        state = self.modules().state_dict()
+        arrays = {name: tensor.cpu().contiguous().numpy() for name, tensor in state.items()}
+        return arrays, {"n_samples": self.n_samples, "keys": [list(key) for key in self.keys]}
+
+    def modules(self) -> nn.ModuleDict:
+        """What has parameters."""
+        parts = {"network": self.network} | ({} if self.head is None else {"head": self.head})
+        return nn.ModuleDict(parts)
+
+
+def pieces_of(samples: np.ndarray, n_samples: int) -> list[np.ndarray]:
+    """A clip repeated up to a length, or cut into pieces of it that cover it evenly.
+
+    >>> [piece.tolist() for piece in pieces_of(np.arange(5), 3)]
+    [[0, 1, 2], [2, 3, 4]]
+    >>> [piece.tolist() for piece in pieces_of(np.arange(2), 3)]
+    [[0, 1, 0]]
+    """
+    if len(samples) <= n_samples:
+        return [np.resize(samples, n_samples)]
+    n = -(-len(samples) // n_samples)
+    starts = np.linspace(0, len(samples) - n_samples, n).round().astype(int)
+    return [samples[start : start + n_samples] for start in starts]

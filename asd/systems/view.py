@@ -1,0 +1,76 @@
+"""What systems are made of: a description of clips, and a comparison with those of training."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from asd.back_ends import (
+    BackEnd,
+    Centres,
+    Gaussian,
+    LocalDensity,
+    Mixture,
+    Nearest,
+    Plda,
+    Standardised,
+    Value,
+)
+from asd.representations import Representation, representation_of
+
+_KINDS = {
+    kind.__name__: kind
+    for kind in (Centres, Gaussian, LocalDensity, Mixture, Nearest, Plda, Standardised, Value)
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """A representation of clips and the back end that compares their vectors.
+
+    Parameters
+    ----------
+    representation : Representation
+    back_end : BackEnd
+    scaled : bool
+        Whether each value is standardised by its mean and deviation over the training clips.
+    """
+
+    representation: Representation
+    back_end: BackEnd
+    scaled: bool = True
+
+    def described(self) -> dict[str, Any]:
+        """What JSON can hold of it."""
+        return {
+            "representation": self.representation.described(),
+            "back_end": type(self.back_end).__name__,
+            "parameters": asdict(self.back_end),
+            "scaled": self.scaled,
+        }
+
+    @classmethod
+    def restored(cls, description: Mapping[str, Any]) -> "View":
+        """From what `described` gave; KeyError or TypeError if it is something else."""
+        back_end = _KINDS[description["back_end"]](**description["parameters"])
+        representation = representation_of(description["representation"])
+        return cls(representation, back_end, bool(description["scaled"]))
+
+    def member(self, index: int) -> "View":
+        """The same with another seed, where there is something to draw."""
+        if not any(field.name == "member" for field in fields(self.representation)):
+            return self
+        return replace(self, representation=replace(self.representation, member=index))
+
+
+System = tuple[View, ...]
+
+
+def ensemble(system: System, size: int) -> System:
+    """A system of `size` members for each view that has something to draw."""
+    views = (view.member(index) for view in system for index in range(size))
+    return tuple(dict.fromkeys(views))
+
+
+def like_each_other(system: System) -> bool:
+    """Whether the views are members of one ensemble, whose scores are of one scale."""
+    return len({view.member(0) for view in system}) == 1

@@ -1,0 +1,202 @@
+"""Networks that tell machines apart: configuration, training, vectors, files."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import asd
+from asd.back_ends import Centres, Value
+from asd.learning import Task, make_loss
+from asd.model import MachineModel
+from asd.representations import representation_of
+from asd.representations.network import LOSSES, Network, pieces_of
+from asd.synthesis import write_dataset
+from asd.systems import View, ensemble
+from asd.systems.dcase2020 import NETWORK as LOG_MEL
+from asd.systems.training_free import view
+from asd.systems.wilkinghoff import ADAPROJ_SSL, SELF_SUPERVISED
+from fewshot.errors import InputError
+from fewshot.losses.adacos import SubClusterAdaCosLoss
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from machines import clips_in
+
+QUICK = Network(epochs=2, batch_size=8, dim=16, n_centres=2)
+
+
+@pytest.fixture(scope="module")
+def dcase(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dcase")
+    return write_dataset(
+        folder, machines=("fan", "gearbox"), n_source=8, n_target=2, n_test=1, duration_s=0.6
+    )
+
+
+def system(network, back_end=None):
+    return (View(network, back_end or Centres(4), scaled=False),)
+
+
+def sounds(n=3, length=9600):
+    return list(np.random.default_rng(1).standard_normal((n, length)).astype(np.float32))
+
+
+VARIANTS = {
+    "two-branch": QUICK,
+    "spectrum": replace(QUICK, branches=("spectrum",)),
+    "ssl": replace(SELF_SUPERVISED, epochs=2, batch_size=8, dim=16, n_centres=2),
+    "statex": replace(QUICK, exchanges=("statex",), regular=False),
+    "adaproj-ssl": replace(ADAPROJ_SSL, epochs=1, batch_size=8, dim=16, n_centres=3),
+    "log-mel": replace(LOG_MEL, epochs=1, batch_size=8, dim=16, n_centres=2),
+    "one class": replace(QUICK, loss="compactness", classes="one"),
+}
+
+
+@pytest.mark.parametrize("network", VARIANTS.values(), ids=VARIANTS)
+def test_models_come_back_from_their_files(dcase, tmp_path, network):
+    model = asd.train(dcase, system=system(network), device="cpu")
+    assert list(model.sections) == [("fan", "00"), ("gearbox", "00")]
+    scores = model.score(sounds(), "fan")
+    assert np.isfinite(scores).all() and np.ptp(scores) > 0
+    model.save(tmp_path / "m.asd")
+    again = MachineModel.load(tmp_path / "m.asd")
+    assert again.views == model.views
+    np.testing.assert_allclose(again.score(sounds(), "fan"), scores, rtol=1e-5, atol=1e-7)
+
+
+def test_same_seed_same_scores_and_members_differ(dcase):
+    one, two = (asd.train(dcase, system=system(QUICK), seed=3, device="cpu") for _ in range(2))
+    first = one.score(sounds(), "fan")
+    np.testing.assert_array_equal(first, two.score(sounds(), "fan"))
+    both = asd.train(dcase, system=system(QUICK), members=2, seed=3, device="cpu")
+    other = asd.train(dcase, system=system(QUICK), seed=4, device="cpu").score(sounds(), "fan")
+    np.testing.assert_allclose(both.score(sounds(), "fan"), (first + other) / 2, rtol=1e-5)
+    assert len(both.describers) == 2
+
+
+def test_members_of_an_ensemble_are_counted_once():
+    assert len(ensemble(system(QUICK), 3)) == 3
+    assert len(ensemble((*system(QUICK), view("mfcc", "nearest")), 3)) == 4
+
+
+def test_machines_are_told_apart_after_training(tmp_path):
+    data = write_dataset(
+        tmp_path, machines=("fan", "spindle"), n_source=16, n_target=2, n_test=1, duration_s=0.6
+    )
+    network = replace(QUICK, classes="machines", epochs=12)
+    losses = []
+    model = asd.train(
+        data, system=system(network), device="cpu", on_epoch=lambda *told: losses.append(told[3])
+    )
+    assert losses[-1] < losses[0]
+    tests = {m: sorted((data / m / "test").glob("*normal*")) for m in ("fan", "spindle")}
+    own = np.mean([model.score(tests[m], m).mean() for m in tests])
+    foreign = np.mean([model.score(tests["fan"], "spindle"), model.score(tests["spindle"], "fan")])
+    assert own < foreign
+
+
+def test_a_stopped_training_goes_on_and_ends_as_if_it_had_not_stopped(dcase, tmp_path):
+    network = replace(QUICK, epochs=3)
+    whole = asd.train(dcase, system=system(network), device="cpu").score(sounds(), "fan")
+
+    def stop(_title, epoch, _epochs, _loss):
+        if epoch == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        asd.train(dcase, system=system(network), device="cpu", folder=tmp_path, on_epoch=stop)
+    assert [path.name for path in tmp_path.iterdir()] == ["network_1.checkpoint"]
+    epochs = []
+    model = asd.train(
+        dcase,
+        system=system(network),
+        device="cpu",
+        folder=tmp_path,
+        on_epoch=lambda _title, epoch, *_: epochs.append(epoch),
+    )
+    assert epochs == [3]
+    np.testing.assert_allclose(model.score(sounds(), "fan"), whole, rtol=1e-5)
+
+
+def test_a_single_class_is_split_into_clusters(tmp_path):
+    folder = clips_in(tmp_path / "pump", 10, duration_s=0.6)
+    model = asd.train(folder, system=system(QUICK), device="cpu")
+    assert model.notes[0] == (
+        "all clips are of one class; 2 clusters of them are told apart instead"
+    )
+
+
+def test_posteriors_are_scores_of_the_own_section(dcase):
+    model = asd.train(
+        dcase, system=system(replace(QUICK, output="posterior"), Value()), device="cpu"
+    )
+    (describer,) = model.describers.values()
+    clips = sounds()
+    fan, gearbox = (describer.vectors(clips, (name, "00"))[:, 0] for name in ("fan", "gearbox"))
+    np.testing.assert_allclose(np.exp(-fan) + np.exp(-gearbox), 1.0, rtol=1e-4)
+    np.testing.assert_allclose(model.score(clips, "fan"), fan, rtol=1e-5)
+
+
+def test_long_clips_are_the_mean_of_their_pieces(dcase):
+    (describer,) = asd.train(dcase, system=system(QUICK), device="cpu").describers.values()
+    (clip,) = sounds(1, 3 * describer.n_samples)
+    whole = describer.vectors([clip], ("fan", "00"))
+    parts = describer.vectors(np.split(clip, 3), ("fan", "00"))
+    np.testing.assert_allclose(whole[0], parts.mean(axis=0), rtol=1e-4, atol=1e-6)
+
+
+def test_pieces_cover_a_clip():
+    for n in range(1, 40):
+        pieces = pieces_of(np.arange(n), 7)
+        assert {len(piece) for piece in pieces} == {7}
+        assert set(np.concatenate(pieces)) == set(range(n))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_every_loss_has_a_gradient(loss):
+    head = make_loss(Network(loss=loss, dim=8, n_centres=2), 4)
+    embeddings = torch.randn(6, 8, requires_grad=True)
+    labels = torch.eye(4)[[0, 1, 2, 3, 0, 1]]
+    head(embeddings, 0.7 * labels + 0.3 * labels.flip(0)).backward()
+    assert embeddings.grad.abs().sum() > 0
+    assert head.logits(embeddings).shape == (6, 4)
+
+
+def test_classes_of_the_self_supervised_loss():
+    config = replace(SELF_SUPERVISED, dim=16, n_centres=2)
+    task = Task(config, config.network(9600), 5, torch.Generator().manual_seed(0))
+    assert task.regular.n_classes == 5 and task.further.n_classes == 45
+    assert not isinstance(task.regular.centres, torch.nn.Parameter)
+    assert isinstance(task.further.centres, torch.nn.Parameter)
+    assert isinstance(task.further, SubClusterAdaCosLoss)
+    labels = torch.eye(5)[[0, 1, 2, 3]]
+    task((torch.randn(4, 9600), labels)).backward()
+    assert all(p.grad is not None for p in task.encoder.parameters())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"loss": "magic"}, "loss is 'magic'; use sub-cluster-adacos"),
+        ({"encoder": "magic"}, "encoder is 'magic'"),
+        ({"classes": "magic"}, "classes is 'magic'"),
+        ({"exchanges": ("magic",)}, "exchange 'magic' is not known"),
+    ],
+)
+def test_unknown_choices_are_refused(changes, message):
+    with pytest.raises(InputError, match=message):
+        Network(**changes)
+
+
+def test_a_loss_that_is_not_finite_is_told(dcase, monkeypatch):
+    monkeypatch.setattr(Task, "forward", lambda self, batch: self.encoder(batch[0]).sum() * np.nan)
+    with pytest.raises(InputError, match="the loss is nan in epoch 1; try another seed or loss"):
+        asd.train(dcase, system=system(QUICK), device="cpu")
+
+
+def test_configurations_survive_json():
+    for network in VARIANTS.values():
+        assert representation_of(network.described()) == network
