@@ -1,27 +1,39 @@
-"""Pictures of machines: long recordings and their scores."""
+"""Pictures of machines: long recordings and their scores, and the scores of many clips."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asd.monitor import Watched
+import numpy as np
+
+from asd.evaluation.figures import DOMAINS, MAX_FPR
+from asd.evaluation.joining import SectionScores
+from asd.evaluation.official import paired_clips
+from asd.names import SOURCE, TARGET
 from fewshot import audio, plot
-from fewshot.plot import COLOURS, INK, Bar
+from fewshot.metrics import count
+from fewshot.plot import COLOURS, INK, PALE, Bar
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from asd.monitor import Watched
 
 WIDTH = 13.0
 COLUMNS = 1500
 """Points across the picture, about as many as it has dots."""
 HEAD, SPECTROGRAM, CURVE, LANE, FOOT = 0.5, 1.6, 1.6, 0.28, 0.65
 """Heights of a picture's parts, in inches."""
+N_BINS = 40
+ROC_OF_ALL = "ROC all clips"
 MOST_DOTS = 200
 """Windows that each get a dot on the curve."""
 THRESHOLD_LINE = {"color": INK, "linestyle": "--", "linewidth": 0.9}
 SCORE_COLOUR, EVENT_COLOUR = COLOURS[0], COLOURS[1]
 
 
-def recording_figure(path: str | Path, watched: Watched) -> "Figure":
+def recording_figure(path: str | Path, watched: "Watched") -> "Figure":
     """Draw a recording's spectrogram, the score over time with its threshold, and the events.
 
     Parameters
@@ -65,3 +77,92 @@ def recording_figure(path: str | Path, watched: Watched) -> "Figure":
     plot.name_time_axis(lane, duration_s)
     plot.legend(figure, HEAD - 0.1)
     return figure
+
+
+def scores_figure(
+    scores: np.ndarray,
+    thresholds: Sequence[float],
+    section: SectionScores | None = None,
+    year: int | None = None,
+) -> "Figure":
+    """Draw how the scores of a section are distributed and, with the truth, its ROC curves.
+
+    Parameters
+    ----------
+    scores : np.ndarray, shape (n,)
+        Of all clips.
+    thresholds : sequence of float
+        Drawn as lines.
+    section : SectionScores, optional
+        The same clips with the truth.
+    year : int, optional
+        The challenge whose pairs of clips the curves of the domains are of; with `section`.
+
+    Returns
+    -------
+    Figure
+        The area below the curves up to a false positive rate of 0.1, which pAUC is made of, is
+        tinted; a dot shows the decisions.
+    """
+    figure = plot.new_figure(WIDTH if section else WIDTH / 2, 3.6)
+    histogram, *roc = plot.side_by_side(figure, 2 if section else 1)
+    # Equal scores still have a bar.
+    low, high = float(scores.min()), float(scores.max())
+    edges = np.linspace(low, high, N_BINS + 1) if high > low else np.array([low - 0.5, low + 0.5])
+    for label, style, clips in _groups(section):
+        histogram.hist(scores[clips], edges, histtype="step", label=label, **style)
+    for i, threshold in enumerate(thresholds):
+        label = "threshold" if i == 0 else None
+        histogram.axvline(threshold, label=label, **THRESHOLD_LINE)
+    histogram.set(xlabel="score", ylabel="clips")
+    histogram.yaxis.get_major_locator().set_params(integer=True)
+    if section is not None:
+        _draw_roc(roc[0], section, year)
+    plot.legend(figure)
+    return figure
+
+
+def _groups(section: SectionScores | None) -> Iterator[tuple[str, dict, np.ndarray | slice]]:
+    """Label, line and clips of each part of a section that has any."""
+    if section is None:
+        yield "clips", {"color": SCORE_COLOUR, "linewidth": 1.6}, slice(None)
+        return
+    domains = [("", "-", np.ones(len(section.scores), bool))]
+    if section.target is not None:
+        domains = [(SOURCE, "-", ~section.target), (TARGET, ":", section.target)]
+    for condition, colour, of in (
+        ("normal", SCORE_COLOUR, ~section.anomalous),
+        ("anomalous", EVENT_COLOUR, section.anomalous),
+    ):
+        for domain, line, inside in domains:
+            style = {"color": colour, "linestyle": line, "linewidth": 1.6}
+            if (of & inside).any():
+                yield f"{condition} {domain}".rstrip(), style, of & inside
+
+
+def _draw_roc(axes: "Axes", section: SectionScores, year: int) -> None:
+    curves = []
+    if year != 2021:
+        curves = [(ROC_OF_ALL, INK, 2.0, slice(None))]
+    if year > 2020:
+        curves += [
+            (f"ROC {domain}", colour, 1.1, paired_clips(section, domain, year))
+            for domain, colour in zip(DOMAINS, COLOURS[2:], strict=False)
+        ]
+    for label, colour, width, clips in curves:
+        anomalous, scores = section.anomalous[clips], section.scores[clips]
+        counts = count(anomalous, scores, np.append(np.unique(scores)[::-1], -np.inf))
+        fpr, tpr = counts.fp / (~anomalous).sum(), counts.tp / anomalous.sum()
+        axes.plot(fpr, tpr, label=label, color=colour, linewidth=width)
+        if label == ROC_OF_ALL or year == 2021:
+            first = fpr < MAX_FPR
+            # Where the curve rises just there, the area ends below the step.
+            last = np.interp(np.nextafter(MAX_FPR, 0), fpr, tpr)
+            shares = np.append(fpr[first], MAX_FPR), np.append(tpr[first], last)
+            axes.fill_between(*shares, color=colour, alpha=0.15)
+    if section.decisions is not None:
+        rates = [section.decisions[own].mean() for own in (~section.anomalous, section.anomalous)]
+        axes.plot(*rates, "o", color=INK, label="decisions")
+    axes.plot([0, 1], [0, 1], color=PALE, linewidth=0.8, linestyle=":")
+    axes.set(xlabel="false positive rate", ylabel="true positive rate")
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))

@@ -4,6 +4,7 @@ Nothing here keeps state: each function draws into Matplotlib's Axes that it is 
 imported when something is drawn, so that a program without pictures does not wait for it.
 """
 
+import io
 import os
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
@@ -137,15 +138,17 @@ def line_styles(names: Sequence[str]) -> dict[str, dict[str, str]]:
 
 
 def save(figure: "Figure", path: str | os.PathLike, *, force: bool = False) -> None:
-    """Write a figure as PNG, whole or not at all.
+    """Write a figure as `png`, whole or not at all; InputError as `fewshot.outputs.write_whole`."""
+    data = png(figure)
+    with write_whole(path, force=force) as temporary:
+        temporary.write_bytes(data)
+
+
+def png(figure: "Figure") -> bytes:
+    """A figure as PNG.
 
     Texts are drawn as they are, never as formulas; letters that no font of this machine has become
     boxes.
-
-    Raises
-    ------
-    InputError
-        As `fewshot.outputs.write_whole`.
     """
     from matplotlib import font_manager
     from matplotlib.text import Text
@@ -156,9 +159,11 @@ def save(figure: "Figure", path: str | os.PathLike, *, force: bool = False) -> N
         text.set_parse_math(False)
         text.set_family(families)
         text.set_text(_printable(text.get_text()))
-    with write_whole(path, force=force) as temporary, warnings.catch_warnings():
+    data = io.BytesIO()
+    with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph .* missing from", UserWarning)
-        figure.savefig(temporary, format="png", facecolor="white")
+        figure.savefig(data, format="png", facecolor="white")
+    return data.getvalue()
 
 
 def _printable(text: str) -> str:

@@ -168,6 +168,9 @@ def _lines(systems: Sequence[System]) -> Iterator[str]:
         yield from _comparison(systems)
         return
     (system,) = systems
+    from asd.evaluation.figures import percent
+    from asd.evaluation.official import shown_columns
+
     official, own = system.official, system.own_domain
     machines = {machine: means[own.mean] for machine, means in official.machines.items()}
     yield (
@@ -175,33 +178,27 @@ def _lines(systems: Sequence[System]) -> Iterator[str]:
         f"{len(official.sections)} sections; figures in per cent"
     )
     yield f"\nofficial figures of {official.year}"
-    columns = _shown(official)
+    columns = shown_columns(official)
     rows = _rows(official.sections, machines, official.overall.get(own.mean), own.mean)
     yield from _table(rows, columns, columns)
     if official.score is not None:
-        yield f"\nofficial score {_percent(official.score)}{_intervals(official)}"
+        yield f"\nofficial score {percent(official.score)}{_intervals(official)}"
     yield "\nfigures of the papers, not official: anomalous clips of the own domain, or all clips"
     columns = list(own.overall)
     rows = _rows(own.sections, own.machines, own.overall, own.mean)
     yield from _table(rows, columns, [column.removeprefix(f"{OWN} ") for column in columns])
 
 
-def _shown(official: "Official") -> list[str]:
-    """Columns of official figures that are printed."""
-    from asd.evaluation.official import scored_columns
-
-    columns = next(iter(official.sections.values()))
-    return [*scored_columns(official.year), *(name for name in columns if name.startswith("F1"))]
-
-
 def _intervals(official: "Official") -> str:
+    from asd.evaluation.figures import percent
+
     if official.intervals is None:
         return ""
     found = official.intervals
     return (
         f" (± {100 * found.official:.2g} as evaluators print it)\n"
-        f"95 % by the jackknife, all clips together: AUC ± {_percent(found.auc)}, "
-        f"pAUC ± {_percent(found.pauc)}"
+        f"95 % by the jackknife, all clips together: AUC ± {percent(found.auc)}, "
+        f"pAUC ± {percent(found.pauc)}"
     )
 
 
@@ -221,9 +218,11 @@ def _rows(
 
 
 def _comparison(systems: Sequence[System]) -> Iterator[str]:
+    from asd.evaluation.official import shown_columns
+
     official, own = systems[0].official, systems[0].own_domain
     yield f"{official.year}: {own.mean}s over all sections, in per cent"
-    columns = _shown(official) if official.overall else []
+    columns = shown_columns(official) if official.overall else []
     columns = [name for name in columns if not name.startswith("F1")]
     rows = []
     for system in systems:
@@ -245,17 +244,15 @@ def _comparison(systems: Sequence[System]) -> Iterator[str]:
 def _table(
     rows: Iterable[tuple[str, Mapping[str, float]]], columns: Sequence[str], heads: Sequence[str]
 ) -> Iterator[str]:
+    from asd.evaluation.figures import percent
+
     rows = [(one_line(title), row) for title, row in rows]
     width = max(len(title) for title, _ in rows)
     yield " " * width + "".join(f"  {head:>6}" for head in heads)
     for title, row in rows:
         shares = zip(columns, heads, strict=True)
-        cells = (f"  {_percent(row[name]):>{max(6, len(head))}}" for name, head in shares)
+        cells = (f"  {percent(row[name]):>{max(6, len(head))}}" for name, head in shares)
         yield f"{title:<{width}}" + "".join(cells)
-
-
-def _percent(share: float) -> str:
-    return "n/a" if math.isnan(share) else f"{100 * share:.2f}"
 
 
 def _records(systems: Sequence[System]) -> Iterator[tuple]:

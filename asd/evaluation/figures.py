@@ -1,5 +1,6 @@
 """What official and own-domain figures are made of: areas of parts of a section, and means."""
 
+import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
@@ -53,6 +54,15 @@ def decided(section: SectionScores, clips: np.ndarray) -> dict[str, float]:
     }
 
 
+def percent(share: float) -> str:
+    """A figure as tables show it.
+
+    >>> percent(0.625), percent(float("nan"))
+    ('62.50', 'n/a')
+    """
+    return "n/a" if math.isnan(share) else f"{100 * share:.2f}"
+
+
 def harmonic_mean(values: Iterable[float]) -> float:
     """Harmonic mean, where what is below the machine epsilon counts as that.
 
@@ -71,6 +81,11 @@ def arithmetic_mean(values: Iterable[float]) -> float:
 
 
 MEANS = {ARITHMETIC: arithmetic_mean, HARMONIC: harmonic_mean}
+
+
+def mean_of(year: int) -> str:
+    """Name of the mean over sections that a year's challenge goes by."""
+    return ARITHMETIC if year == 2020 else HARMONIC
 
 
 def checked_sections(sections: Sequence[SectionScores]) -> dict[tuple[str, str], SectionScores]:

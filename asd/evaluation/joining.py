@@ -26,6 +26,8 @@ class SectionScores:
         The higher, the more anomalous.
     decisions : np.ndarray of bool, shape (n,), optional
         Which clips were taken for anomalous.
+    names : tuple of str
+        File names without extension, where they are known.
     """
 
     machine: str
@@ -34,6 +36,7 @@ class SectionScores:
     target: np.ndarray | None
     scores: np.ndarray
     decisions: np.ndarray | None = None
+    names: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -102,4 +105,5 @@ def _section(
         target=None if None in domains else np.array([domain == TARGET for domain in domains]),
         scores=np.array([found[clip].score for clip in clips]),
         decisions=None if None in decisions else np.array(decisions),
+        names=tuple(clip.name for clip in clips),
     )

@@ -73,6 +73,18 @@ def scored_columns(year: int) -> tuple[str, ...]:
     return (*_AUC_OF, *_PAUC_OF) if year == 2021 else (*_AUC_OF, "pAUC")
 
 
+def shown_columns(official: "Official") -> list[str]:
+    """Columns of sections that are shown at a glance: those of `scored_columns` and F1 scores."""
+    columns = next(iter(official.sections.values()))
+    return [*scored_columns(official.year), *(name for name in columns if name.startswith("F1"))]
+
+
+def paired_clips(section: SectionScores, domain: str, year: int) -> np.ndarray:
+    """Which clips the official AUC of a domain is taken from; InputError without domains."""
+    own = of_domain(section, domain)
+    return own if year == 2021 else own | section.anomalous
+
+
 def official_figures(sections: Sequence[SectionScores], year: int) -> Official:
     """Compute what the challenge's evaluator of a year computes.
 
@@ -139,8 +151,7 @@ def _row(section: SectionScores, year: int) -> dict[str, float]:
             row = {"AUC (all)": area(auc, section), "pAUC": area(pauc_10, section)}
         for domain in DOMAINS:
             own = of_domain(section, domain)
-            paired = own if year == 2021 else own | section.anomalous
-            row[f"AUC ({domain})"] = area(auc, section, paired)
+            row[f"AUC ({domain})"] = area(auc, section, paired_clips(section, domain, year))
             row[f"pAUC ({domain})"] = area(pauc_10, section, own)
             row |= {f"{name} ({domain})": x for name, x in decided(section, own).items()}
     lacking = [name for name in scored_columns(year) if np.isnan(row[name])]

@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from asd.evaluation.figures import (
-    ARITHMETIC,
     DOMAINS,
-    HARMONIC,
     MEANS,
     area,
     checked_sections,
+    mean_of,
     of_domain,
     pauc_10,
 )
@@ -65,7 +64,7 @@ def own_domain_figures(sections: Sequence[SectionScores], year: int) -> OwnDomai
     The official AUC of a domain, since 2022, takes the anomalous clips of both.
     """
     rows = {key: _row(section, year) for key, section in checked_sections(sections).items()}
-    mean = ARITHMETIC if year == 2020 else HARMONIC
+    mean = mean_of(year)
     return OwnDomain(
         mean=mean,
         sections=rows,

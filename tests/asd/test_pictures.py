@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from asd.evaluation import SectionScores, official_figures
 from asd.monitor import Watched
-from asd.pictures import recording_figure
+from asd.pictures import recording_figure, scores_figure
 from fewshot.events import Event
-from fewshot.plot import save
+from fewshot.plot import png, save
 
 
 @pytest.mark.parametrize("duration_s, label", [(0.5, "time (s)"), (700.0, "time (h:mm:ss)")])
@@ -24,3 +25,57 @@ def test_a_recording_of_any_length(tmp_path, duration_s, label):
     assert lane.get_xlabel() == label
     assert [text.get_text() for text in lane.texts] == ["anomaly"]
     save(figure, tmp_path / "a.png")
+
+
+def section(**changes):
+    rng = np.random.default_rng(0)
+    flags = np.arange(80)
+    parts = {"anomalous": flags % 2 == 1, "target": flags % 4 > 1, "scores": rng.normal(flags % 2)}
+    return SectionScores(**({"machine": "fan", "section": "00"} | parts | changes))
+
+
+def area_below(points):
+    x, y = points.T
+    return (np.diff(x) * (y[1:] + y[:-1]) / 2).sum()
+
+
+def lines_of(axes):
+    return {line.get_label(): line.get_xydata() for line in axes.lines}
+
+
+@pytest.mark.parametrize("year", [2021, 2023])
+def test_the_areas_below_the_curves_are_the_official_ones(year):
+    own = section()
+    figures = official_figures([own], year).sections["fan", "00"]
+    lines = lines_of(scores_figure(own.scores, [0.5], own, year).axes[1])
+    for domain in ("source", "target"):
+        assert area_below(lines[f"ROC {domain}"]) == pytest.approx(figures[f"AUC ({domain})"])
+    assert ("ROC all clips" in lines) == (year != 2021)
+    if year != 2021:
+        assert area_below(lines["ROC all clips"]) == pytest.approx(figures["AUC (all)"])
+
+
+def test_the_dot_lies_where_the_decisions_are_on_the_curve():
+    own = section()
+    own = section(decisions=own.scores > 0.5)
+    figure = scores_figure(own.scores, [0.5], own, 2023)
+    lines = lines_of(figure.axes[1])
+    assert lines["decisions"][0].tolist() in lines["ROC all clips"].tolist()
+    assert lines_of(figure.axes[0])["threshold"][0, 0] == 0.5
+
+
+@pytest.mark.parametrize("scores", [np.ones(80), np.arange(80.0)])
+def test_histograms_hold_every_clip(scores):
+    own = section(scores=scores, target=None)
+    figure = scores_figure(scores, [], own, 2020)
+    assert sorted(figure.axes[0].get_legend_handles_labels()[1]) == ["anomalous", "normal"]
+    # The outline of a histogram goes up and down once for each bin.
+    heights = [patch.get_xy()[1:-1:2, 1].sum() for patch in figure.axes[0].patches]
+    assert heights == [40, 40]
+    assert png(figure).startswith(b"\x89PNG")
+
+
+def test_scores_alone_have_one_histogram():
+    figure = scores_figure(np.arange(9.0), [3.0, 4.0])
+    assert len(figure.axes) == 1
+    assert figure.axes[0].patches[0].get_xy()[1:-1:2, 1].sum() == 9
