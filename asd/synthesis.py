@@ -1,8 +1,9 @@
 """Generated machines in the layout of DCASE Challenge Task 2, to try systems on.
 
 Six machines of rotating parts, whose sound rings in resonances of their housings, runs at several
-speeds and loads, and lies in the noise of a factory. The target domain has other speeds and loads
-and the noise of another hall. What fails: a bearing that ticks, a rotor out of balance, a leak.
+speeds and loads, and lies in the noise of a hall. The target domain has other speeds and another
+hall: how far the domains are from each other differs from machine to machine and from seed to seed.
+What fails: a bearing that ticks, a rotor out of balance, a leak.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,9 @@ from fewshot.augment import coloured_noise
 
 FAULTS = ("bearing", "imbalance", "leak")
 LOADS = ("low", "high")
-SNR_DB, LEVEL_DB = (-4.0, 6.0), (-32.0, -26.0)
+LEVEL_DB = (-32.0, -26.0)
+HUMS_HZ = (50, 60, 100, 120, 150)
+OCTAVES_HZ = 62.5 * 2.0 ** np.arange(8)
 WOBBLE = 0.004
 """How far the speed drifts during a clip, and by how much clips of one setting differ."""
 
@@ -51,6 +54,39 @@ class Machine:
     strokes: int = 0
 
 
+@dataclass(frozen=True)
+class Hall:
+    """Where a machine stands: what else sounds there, and how loud.
+
+    Parameters
+    ----------
+    slope : float
+        Fall of the noise's power with frequency, an exponent.
+    octaves_db : tuple of float
+        By how much its octaves from 62.5 Hz to 8 kHz are above that.
+    hum_hz : float
+        Of other machines.
+    snr_db : tuple of float
+        Least and largest level of the machine above the noise.
+    """
+
+    slope: float = 1.0
+    octaves_db: tuple[float, ...] = (0.0,) * len(OCTAVES_HZ)
+    hum_hz: float = 100.0
+    snr_db: tuple[float, float] = (-4.0, 6.0)
+
+    @classmethod
+    def drawn(cls, rng: np.random.Generator) -> "Hall":
+        """Any hall."""
+        middle_db = rng.uniform(-2.0, 5.0)
+        return cls(
+            slope=rng.uniform(0.5, 1.8),
+            octaves_db=tuple(rng.normal(0.0, 5.0, len(OCTAVES_HZ))),
+            hum_hz=float(rng.choice(HUMS_HZ)),
+            snr_db=(middle_db - 4.0, middle_db + 4.0),
+        )
+
+
 MACHINES = {
     "fan": Machine((18, 21, 24, 27, 30), (1, 7, 14, 21, 28), 0.6, (310, 900, 2100), 1.0),
     "pump": Machine((22, 25, 28, 32, 35), (1, 2, 5, 10, 15), 0.8, (180, 750, 1600), 0.8, 5),
@@ -66,7 +102,7 @@ def recording(
     name: str,
     speed_hz: float,
     load: str,
-    domain: str,
+    hall: Hall,
     fault: str | None,
     rng: np.random.Generator,
     duration_s: float = 3.0,
@@ -80,8 +116,8 @@ def recording(
     speed_hz : float
     load : {"low", "high"}
         A high load is louder in the partials of high order and in the flow.
-    domain : {"source", "target"}
-        Whose factory noise lies over it.
+    hall : Hall
+        Whose noise lies over it.
     fault : str or None
         Of `FAULTS`.
     rng : np.random.Generator
@@ -94,7 +130,7 @@ def recording(
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> recording("pump", 25, "low", "source", "leak", rng).shape
+    >>> recording("pump", 25, "low", Hall(), "leak", rng).shape
     (48000,)
     """
     machine = MACHINES[name]
@@ -116,7 +152,7 @@ def recording(
     out /= _rms(out)
     if fault == "leak":
         out += rng.uniform(0.08, 0.25) * _unit(_band(rng.standard_normal(n), 4200, 7400))
-    noise = _factory(n, domain, rng) * 10 ** (-rng.uniform(*SNR_DB) / 20)
+    noise = _noise(n, hall, rng) * 10 ** (-rng.uniform(*hall.snr_db) / 20)
     mixed = out + noise
     return np.clip(mixed * 10 ** (rng.uniform(*LEVEL_DB) / 20) / _rms(mixed), -1, 1).astype(
         np.float32
@@ -157,6 +193,7 @@ def write_dataset(
     folder = Path(folder)
     for name in machines:
         rng = np.random.default_rng([seed, list(MACHINES).index(name)])
+        halls = {domain: Hall.drawn(rng) for domain in (SOURCE, TARGET)}
         parts = [(TRAIN, NORMAL, SOURCE, n_source), (TRAIN, NORMAL, TARGET, n_target)]
         parts += [
             (TEST, condition, domain, n_test)
@@ -172,7 +209,7 @@ def write_dataset(
                 speed = speeds[i % len(speeds)]
                 load = LOADS[int(rng.integers(2))]
                 fault = FAULTS[i % len(FAULTS)] if condition == ANOMALY else None
-                samples = recording(name, speed, load, domain, fault, rng, duration_s)
+                samples = recording(name, speed, load, halls[domain], fault, rng, duration_s)
                 file = (
                     f"section_00_{domain}_{split}_{condition}_{i:04d}_spd_{speed}_load_{load}.wav"
                 )
@@ -206,15 +243,16 @@ def _resonance(samples: np.ndarray, hz: float, radius: float = 0.985) -> np.ndar
     return lfilter([1 - radius], [1, -2 * radius * np.cos(angle), radius**2], samples)
 
 
-def _factory(n: int, domain: str, rng: np.random.Generator) -> np.ndarray:
+def _noise(n: int, hall: Hall, rng: np.random.Generator) -> np.ndarray:
     """Noise of a hall: air, other machines' hum, now and then a blow on metal; rms 1."""
-    slope, hum_hz = (1.0, 100.0) if domain == SOURCE else (1.6, 150.0)
     time = np.arange(n) / SAMPLE_RATE
-    noise = _unit(coloured_noise(n, slope + rng.uniform(-0.2, 0.2), rng))
+    air = np.fft.rfft(coloured_noise(n, hall.slope + rng.uniform(-0.2, 0.2), rng))
+    hz = np.maximum(np.fft.rfftfreq(n, 1 / SAMPLE_RATE), 1.0)
+    gains_db = np.interp(np.log(hz), np.log(OCTAVES_HZ), hall.octaves_db)
+    noise = _unit(np.fft.irfft(air * 10 ** (gains_db / 20), n))
     for i in range(1, 6):
-        noise += (
-            rng.uniform(0.05, 0.25) / i * np.sin(2 * np.pi * (i * hum_hz * time + rng.uniform()))
-        )
+        phase = 2 * np.pi * (i * hall.hum_hz * time + rng.uniform())
+        noise += rng.uniform(0.05, 0.25) / i * np.sin(phase)
     for _ in range(rng.poisson(0.5 * n / SAMPLE_RATE)):
         blow = np.exp(-time / rng.uniform(0.02, 0.1)) * np.sin(
             2 * np.pi * rng.uniform(600, 3000) * time

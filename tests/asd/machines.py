@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from asd.synthesis import recording
+from asd.synthesis import Hall, recording
 
 RATE = 16000
 
@@ -15,6 +15,6 @@ def clips_in(folder: Path, n: int, *, machine="fan", seed=0, fault=None, duratio
     folder.mkdir(parents=True, exist_ok=True)
     for i in range(n):
         rng = np.random.default_rng([seed, i])
-        samples = recording(machine, (18, 21)[i % 2], "low", "source", fault, rng, duration_s)
+        samples = recording(machine, (18, 21)[i % 2], "low", Hall(), fault, rng, duration_s)
         soundfile.write(folder / f"{i}.wav", samples, RATE)
     return folder

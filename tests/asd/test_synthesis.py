@@ -5,13 +5,15 @@ import pytest
 
 from asd.dataset import CHALLENGE, read_dataset
 from asd.inventory import holdings, lacking
-from asd.synthesis import FAULTS, MACHINES, recording, write_dataset
+from asd.synthesis import FAULTS, MACHINES, Hall, recording, write_dataset
 from fewshot.metrics import auc
 
+HALL = Hall()
 
-def clip(name, fault, seed, domain="source"):
+
+def clip(name, fault, seed, hall=HALL):
     rng = np.random.default_rng(seed)
-    return recording(name, MACHINES[name].speeds_hz[0], "low", domain, fault, rng, 1.0)
+    return recording(name, MACHINES[name].speeds_hz[0], "low", hall, fault, rng, 1.0)
 
 
 @pytest.mark.parametrize("name", MACHINES)
@@ -20,7 +22,11 @@ def test_clips_are_the_same_for_the_same_seed_and_differ_otherwise(name):
     assert one.shape == (16000,) and one.dtype == np.float32
     assert np.abs(one).max() <= 1 and -33 < 20 * np.log10(np.std(one)) < -25
     np.testing.assert_array_equal(one, clip(name, None, 0))
-    for other in (clip(name, None, 1), clip(name, None, 0, "target"), clip(name, FAULTS[0], 0)):
+    for other in (
+        clip(name, None, 1),
+        clip(name, None, 0, Hall(slope=1.6)),
+        clip(name, FAULTS[0], 0),
+    ):
         assert np.abs(other - one).max() > 0.01
 
 
@@ -49,3 +55,13 @@ def test_the_data_set_is_one_of_the_challenge(tmp_path):
     for c in dataset.clips:
         speeds[c.domain].add(dict(c.attributes)["spd"])
     assert not speeds["source"] & speeds["target"]
+
+
+def test_halls_differ_and_are_heard():
+    rng = np.random.default_rng(0)
+    assert Hall.drawn(rng) != Hall.drawn(rng)
+    bright = Hall(octaves_db=(0, 0, 0, 0, 0, 0, 20, 20), snr_db=(-10, -10))
+    plain = Hall(snr_db=(-10, -10))
+    assert share(clip("fan", None, 0, bright), 4500, 8000) > 5 * share(
+        clip("fan", None, 0, plain), 4500, 8000
+    )

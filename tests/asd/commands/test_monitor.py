@@ -13,7 +13,7 @@ import asd
 from asd.commands.score import main
 from asd.model import MachineModel
 from asd.monitor import watch
-from asd.synthesis import recording
+from asd.synthesis import Hall, recording
 from fewshot.events import read_events
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -33,9 +33,9 @@ def model(tmp_path_factory):
 def night(tmp_path_factory):
     """A quarter of a minute of a fan, from 6 to 10 s something else is heard."""
     rng = np.random.default_rng(5)
-    parts = [recording("fan", 18, "low", "source", None, rng, 6.0)]
+    parts = [recording("fan", 18, "low", Hall(), None, rng, 6.0)]
     parts += [rng.standard_normal(4 * RATE) * 0.3]
-    parts += [recording("fan", 18, "low", "source", None, rng, 5.0)]
+    parts += [recording("fan", 18, "low", Hall(), None, rng, 5.0)]
     path = tmp_path_factory.mktemp("night") / "night.wav"
     soundfile.write(path, np.concatenate(parts), RATE)
     return path
