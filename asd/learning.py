@@ -60,7 +60,7 @@ def learn(network: Network, training: Training) -> Embedder:
     known = sorted(set(names))
     labels = one_hot(torch.tensor([known.index(name) for name in names]), len(known)).float()
     generator = torch.Generator().manual_seed(seed)
-    n_batches = max(1, len(recordings) // network.batch_size)
+    n_batches = max(1, round(len(recordings) / network.batch_size))
     epochs = max(network.epochs, -(-network.least_steps // n_batches))
 
     def batches(_epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:

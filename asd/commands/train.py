@@ -166,19 +166,22 @@ def _train(args: argparse.Namespace) -> int:
 
 def _config(args: argparse.Namespace, dataset: "Dataset") -> dict:
     """What a training with networks depends on."""
-    from dataclasses import asdict
+    import hashlib
 
+    from asd.inventory import holdings
+    from asd.names import TRAIN
     from asd.systems import system_of
 
+    clips = [clip for clip in dataset.clips if clip.split == TRAIN]
     return {
         "version": __version__,
         "system": args.system,
         "views": [view.described() for view in system_of(args.system)],
         "ensemble": args.ensemble,
         "seed": args.seed,
-        "clips": [
-            asdict(clip) | {"path": clip.path.as_posix()}
-            for clip in dataset.clips
-            if clip.split == "train"
-        ],
+        "sections": {
+            f"{held.machine} {held.section}": {str(k): n for k, n in held.train.items()}
+            for held in holdings(clips)
+        },
+        "clips": hashlib.sha256("\n".join(map(str, clips)).encode()).hexdigest(),
     }

@@ -1,5 +1,6 @@
 import csv
 import io
+import json
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from asd.commands.score import main as score
 from asd.commands.train import main as train
 from asd.model import MachineModel
 from asd.synthesis import write_dataset
+from asd.training_run import TrainingRun
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from machines import RATE, clips_in
@@ -162,3 +164,45 @@ def test_a_table_tells_machines_and_domains(pump, tmp_path, command, capsys):
 def test_a_foreign_file_is_no_model(pump, command, capsys):
     assert command(score, pump / "0.wav", pump) == 2
     assert capsys.readouterr().err.startswith(f"asd-score: {pump / '0.wav'}: is not a model file")
+
+
+def test_a_network_leaves_its_configuration_and_log(dcase, tmp_path, command, capsys):
+    path, run = tmp_path / "m.asd", tmp_path / "m.run"
+    asked = (dcase, "-o", path, "--system", "two-branch", "--device", "cpu")
+    assert command(train, *asked) == 0
+    assert sorted(file.name for file in run.iterdir()) == ["config.json", "log.csv"]
+    rows = rows_of((run / "log.csv").read_text())
+    assert [row["epoch"] for row in rows] == [str(epoch) for epoch in range(1, 11)]
+    assert float(rows[-1]["loss"]) < float(rows[0]["loss"])
+    told = json.loads((run / "config.json").read_text())
+    assert told["sections"]["fan 00"] == {"source": 6, "target": 2} and told["seed"] == 0
+    capsys.readouterr()
+    assert command(train, *asked, "--seed", 1) == 2
+    assert "exists" in capsys.readouterr().err
+    path.unlink()
+    assert command(train, *asked, "--seed", 1) == 2
+    assert capsys.readouterr().err == (
+        f"asd-train: {run}: of another training; remove it, or give --force to train anew\n"
+    )
+    assert command(train, *asked, "--seed", 1, "--force", "--ensemble", 2) == 0
+    assert len(rows_of((run / "log.csv").read_text())) == 20
+    assert len(MachineModel.load(path).views) == 2
+
+
+def test_a_stopped_training_goes_on(dcase, tmp_path, command, capsys, monkeypatch):
+    asked = (dcase, "-o", tmp_path / "m.asd", "--system", "two-branch", "--device", "cpu")
+    told = TrainingRun.on_epoch
+
+    def stop(self, title, epoch, epochs, loss):
+        told(self, title, epoch, epochs, loss)
+        if epoch == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(TrainingRun, "on_epoch", stop)
+    assert command(train, *asked) == 130
+    monkeypatch.setattr(TrainingRun, "on_epoch", told)
+    capsys.readouterr()
+    assert command(train, *asked) == 0
+    assert capsys.readouterr().err.startswith(f"goes on with what {tmp_path / 'm.run'} holds\n")
+    epochs = [row["epoch"] for row in rows_of((tmp_path / "m.run" / "log.csv").read_text())]
+    assert epochs == [*"1234", *map(str, range(4, 11))]
