@@ -162,6 +162,14 @@ def clip_of_file(path: str | Path) -> Clip:
     return own if name is None else replace(own, section=name.section)
 
 
+def clip_error(clip: Clip, error: InputError) -> InputError:
+    """The error with the clip's name in front, once."""
+    text = str(error)
+    if str(clip.path) not in text:
+        text = f"{clip.path}: {text}"
+    return InputError(f"{clip.where}: {text}" if clip.where else text)
+
+
 def classes_of(clips: Iterable[Clip]) -> list[str]:
     """The class of each clip: its machine, section, attributes and domain in one text.
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from asd.back_ends import World
 from asd.config import DEFAULT, PIECES
-from asd.dataset import CHALLENGE, Clip, Dataset, read_dataset
+from asd.dataset import CHALLENGE, Clip, Dataset, clip_error, read_dataset
 from asd.decisions import Decision, decision_for
 from asd.names import TARGET, TRAIN
 from asd.recordings import Recordings
@@ -135,7 +135,7 @@ def _read(
         try:
             samples = _checked(clip, intake.views)
         except InputError as error:
-            named(_named(clip, error))
+            named(clip_error(clip, error))
         else:
             if key not in first:
                 first[key] = clip, samples
@@ -335,14 +335,32 @@ class MachineModel:
         """
         key = self.key_of(machine, section)
         scores = [np.empty(0)]
-        for some in _parts(clips):
-            sounds = [self._sound(clip) for clip in some]
-            vectors = {
-                one: describer.vectors(sounds, key) for one, describer in self.describers.items()
-            }
+        for vectors in self._described(clips, key):
             arrays = [vectors[view.representation] for view in self.views]
             scores.append(self.sections[key].score(self.views, arrays))
         return np.concatenate(scores)
+
+    def vectors(
+        self,
+        clips: Iterable[str | Path | np.ndarray],
+        machine: str | None = None,
+        section: str | None = None,
+    ) -> list[np.ndarray]:
+        """What clips of one section are compared by: shapes (n_clips, d), of each representation.
+
+        At least one clip; all else is as for `score`.
+        """
+        parts = list(self._described(clips, self.key_of(machine, section)))
+        return [np.concatenate([part[one] for part in parts]) for one in self.describers]
+
+    def _described(
+        self, clips: Iterable[str | Path | np.ndarray], key: Key
+    ) -> Iterator[dict[Representation, np.ndarray]]:
+        for some in _parts(clips):
+            sounds = [self._sound(clip) for clip in some]
+            yield {
+                one: describer.vectors(sounds, key) for one, describer in self.describers.items()
+            }
 
     def _sound(self, clip: str | Path | np.ndarray) -> np.ndarray:
         given = isinstance(clip, np.ndarray)
@@ -467,14 +485,6 @@ def _checked(clip: Clip, views: System) -> np.ndarray:
         raise InputError(f"{clip.path}: silent; record it again")
     _check_length(samples, views)
     return samples
-
-
-def _named(clip: Clip, error: InputError) -> InputError:
-    """The error with the clip's name in front, once."""
-    text = str(error)
-    if str(clip.path) not in text:
-        text = f"{clip.path}: {text}"
-    return InputError(f"{clip.where}: {text}" if clip.where else text)
 
 
 def _name(key: Key) -> str:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asd.commands.clips import add_machine, check_known, find_clips, key_of
 from asd.config import WINDOW_S
 from fewshot.console import (
     Problems,
@@ -75,8 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "inputs", nargs="+", metavar="FILE_OR_FOLDER", help="sound files, folders of them, CSVs"
     )
     add_output(parser)
-    parser.add_argument("--machine", metavar="NAME", help="machine that the clips are of")
-    parser.add_argument("--section", metavar="NN", help="section that the clips are of")
+    add_machine(parser)
     parser.add_argument("--monitor", action="store_true", help="look for events in long recordings")
     _add_monitor(parser)
     add_threads(parser)
@@ -134,19 +134,19 @@ def _score(args: argparse.Namespace) -> int:
     if args.output is not None:
         check_writable(args.output, args.force)
     use_threads(args.threads)
+    from asd.dataset import clip_error
     from asd.model import MachineModel
 
     model = MachineModel.load(args.model)
-    if args.machine is not None or args.section is not None:
-        _check_known(model, args)
+    check_known(model, args)
     problems = Problems(args.console)
-    clips = list(_clips(args.inputs, problems))
+    clips = list(find_clips(args.inputs, problems))
     rows = []
     for clip in progress(clips, desc="clip", quiet=args.quiet):
         try:
             rows.append(_row(model, clip, args))
         except InputError as error:
-            problems.add(f"{clip.where}: {error}" if clip.where else error)
+            problems.add(clip_error(clip, error))
     if not rows:
         return problems.status(0)
     text = _table([COLUMNS, *rows])
@@ -170,48 +170,8 @@ def _write(path: Path, text: str, force: bool) -> None:
         temporary.write_text(text, "utf-8", "surrogateescape", newline="\n")
 
 
-def _check_known(model: "MachineModel", args: argparse.Namespace) -> None:
-    """Refuse a machine or a section that the model does not know at all."""
-    for option, told, place in (("machine", args.machine, 0), ("section", args.section, 1)):
-        known = sorted({key[place] for key in model.sections})
-        if told is not None and told not in known:
-            raise InputError(f"--{option} {told}: the model knows {', '.join(known)}")
-
-
-def _clips(inputs: Sequence[str], problems: Problems) -> "Iterator[Clip]":
-    """Clips of all inputs, each file once; what cannot be found is named."""
-    from asd.dataset import clip_of_file, read_dataset
-    from asd.names import TEST
-
-    seen = set()
-    for text in dict.fromkeys(inputs):
-        path = Path(text)
-        try:
-            if path.is_dir() or path.suffix.lower() in {".csv", ".tsv", ".txt"}:
-                dataset = read_dataset(path)
-                for problem in dataset.problems:
-                    problems.add(problem)
-                tests = [clip for clip in dataset.clips if clip.split == TEST]
-                found = tests or dataset.clips
-            else:
-                found = [clip_of_file(path)]
-        except InputError as error:
-            problems.add(error)
-            continue
-        for clip in found:
-            if clip.path not in seen:
-                seen.add(clip.path)
-                yield clip
-
-
 def _row(model: "MachineModel", clip: "Clip", args: argparse.Namespace) -> tuple:
-    machine, section = args.machine, args.section
-    if len(model.sections) > 1:
-        machine, section = machine or clip.machine, section or clip.section
-    try:
-        key = model.key_of(machine, section)
-    except InputError as error:
-        raise InputError(f"{clip.path}: {error}; see --machine and --section") from error
+    key = key_of(model, clip, args)
     score = float(model.score([clip.path], *key)[0])
     threshold = model.thresholds[key]
     return (clip.path.as_posix(), *key, repr(score), repr(threshold), int(score > threshold))
