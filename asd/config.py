@@ -25,3 +25,5 @@ PIECES = 4
 """What a machine's only training clip is cut into."""
 WINDOW_S = 10.0
 """Length of the windows that long recordings are scored in; that of the challenge's clips."""
+MASKS = 2000
+"""Random ones that a clip is explained by."""

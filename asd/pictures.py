@@ -1,4 +1,4 @@
-"""Pictures of machines: long recordings and their scores, and the scores of many clips."""
+"""Pictures of machines: long recordings, scores of many clips, and what scores are made of."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ import numpy as np
 from asd.evaluation.figures import DOMAINS, MAX_FPR
 from asd.evaluation.joining import SectionScores
 from asd.evaluation.official import paired_clips
-from asd.names import SOURCE, TARGET
+from asd.names import ANOMALY, NORMAL, SOURCE, TARGET
 from fewshot import audio, plot
 from fewshot.metrics import count
 from fewshot.plot import COLOURS, INK, PALE, Bar
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from asd.dataset import Clip
+    from asd.explanation import ImportanceMap
     from asd.monitor import Watched
 
 WIDTH = 13.0
@@ -31,6 +33,10 @@ MOST_DOTS = 200
 """Windows that each get a dot on the curve."""
 THRESHOLD_LINE = {"color": INK, "linestyle": "--", "linewidth": 0.9}
 SCORE_COLOUR, EVENT_COLOUR = COLOURS[0], COLOURS[1]
+RANGE_DB = 70.0
+LOW_TO_HIGH = "cividis"
+"""From blue to yellow, with any colour vision."""
+MARKERS = {NORMAL: "o", ANOMALY: "X", None: "D"}
 
 
 def recording_figure(path: str | Path, watched: "Watched") -> "Figure":
@@ -166,3 +172,92 @@ def _draw_roc(axes: "Axes", section: SectionScores, year: int) -> None:
     axes.plot([0, 1], [0, 1], color=PALE, linewidth=0.8, linestyle=":")
     axes.set(xlabel="false positive rate", ylabel="true positive rate")
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+
+
+def importance_figure(found: "ImportanceMap", name: str, threshold: float) -> "Figure":
+    """Draw a clip's spectrogram, and below it which parts of it make it anomalous.
+
+    Parameters
+    ----------
+    found : ImportanceMap
+    name : str
+        Of the clip, for the title.
+    threshold : float
+
+    Returns
+    -------
+    Figure
+        Each part has its own scale of colours; the map's is from blue (low) to yellow (high).
+    """
+    figure = plot.new_figure(WIDTH * 0.7, 5.6)
+    figure.set_layout_engine("constrained")
+    taken = "anomalous" if found.score > threshold else "normal"
+    line = f"score {found.score:.4g}, threshold {threshold:.4g}: {taken}"
+    figure.suptitle(f"{name}\n{line}", x=0.01, ha="left", weight="bold", size="medium", color=INK)
+    spectrum, importance = figure.subplots(2, 1, sharex=True, sharey=True)
+    step_s, step_khz = found.times_s[1] - found.times_s[0], found.frequencies_hz[1] / 1000
+    first_s, last_s = found.times_s[0] - step_s / 2, found.times_s[-1] + step_s / 2
+    last_khz = found.frequencies_hz[-1] / 1000 + step_khz / 2
+    for axes, values, colours, low, label in (
+        (spectrum, found.levels_db, "Greys", -RANGE_DB, "level (dB)"),
+        (importance, found.map, LOW_TO_HIGH, None, "mean score where heard"),
+    ):
+        image = axes.imshow(
+            values.T,
+            extent=(first_s, last_s, -step_khz / 2, last_khz),
+            origin="lower",
+            aspect="auto",
+            cmap=colours,
+            vmin=low,
+        )
+        figure.colorbar(image, ax=axes, label=label, pad=0.02)
+        axes.set_ylabel("kHz")
+    importance.set_xlim(max(first_s, 0), last_s)
+    importance.set_xlabel("time (s)")
+    return figure
+
+
+def embedding_figure(points: np.ndarray, clips: Sequence["Clip"]) -> "Figure":
+    """Draw where clips lie in an embedding map.
+
+    Parameters
+    ----------
+    points : np.ndarray, shape (n, 2)
+    clips : sequence of Clip
+        Colours tell machines and sections, markers normal, anomalous and unknown clips; those of
+        the target domain are hollow.
+    """
+    from matplotlib import colormaps
+
+    figure = plot.new_figure(9.0, 8.0)
+    (axes,) = plot.side_by_side(figure, 1)
+    groups: dict[tuple, list[int]] = {}
+    for i, clip in enumerate(clips):
+        kind = (clip.condition, clip.domain == TARGET)
+        groups.setdefault((clip.machine, clip.section, *kind), []).append(i)
+    keys = sorted({group[:2] for group in groups})
+    colours = COLOURS
+    if len(keys) > len(COLOURS):
+        colours = colormaps["turbo"](np.linspace(0.02, 0.98, len(keys)))
+    own = dict(zip(keys, colours, strict=False))
+    for (machine, section, condition, target), members in groups.items():
+        axes.plot(*points[members].T, **_dot(own[machine, section], condition, target))
+    for key in keys:
+        axes.plot([], [], **_dot(own[key], NORMAL, False), label=" ".join(key))
+    for condition, target in sorted({group[2:] for group in groups}, key=str):
+        label = (condition or "unknown") + (f" {TARGET}" if target else "")
+        axes.plot([], [], **_dot(PALE, condition, target), label=label)
+    axes.set(xticks=[], yticks=[], aspect="equal")
+    axes.spines[:].set_visible(False)
+    plot.legend(figure)
+    return figure
+
+
+def _dot(colour: str | np.ndarray, condition: str | None, target: bool) -> dict:
+    return {
+        "color": colour,
+        "linestyle": "none",
+        "marker": MARKERS[condition],
+        "markerfacecolor": "none" if target else colour,
+        "alpha": 0.8,
+    }

@@ -1,10 +1,19 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import soundfile
 
+from asd.dataset import Clip
 from asd.evaluation import SectionScores, official_figures
+from asd.explanation import importance_map
 from asd.monitor import Watched
-from asd.pictures import recording_figure, scores_figure
+from asd.pictures import (
+    embedding_figure,
+    importance_figure,
+    recording_figure,
+    scores_figure,
+)
 from fewshot.events import Event
 from fewshot.plot import png, save
 
@@ -79,3 +88,39 @@ def test_scores_alone_have_one_histogram():
     figure = scores_figure(np.arange(9.0), [3.0, 4.0])
     assert len(figure.axes) == 1
     assert figure.axes[0].patches[0].get_xy()[1:-1:2, 1].sum() == 9
+
+
+@pytest.mark.parametrize("score, taken", [(2.0, "anomalous"), (1.0, "normal")])
+def test_the_map_lies_below_the_spectrogram(score, taken):
+    def levels(clips):
+        return np.array([score if len(clips) == 1 else clip.std() for clip in clips])
+
+    found = importance_map(levels, np.random.default_rng(0).standard_normal(8000), n_masks=3)
+    figure = importance_figure(found, "a$b.wav", 1.0)
+    assert figure.get_suptitle() == f"a$b.wav\nscore {score:.4g}, threshold 1: {taken}"
+    spectrum, importance = figure.axes[:2]
+    np.testing.assert_array_equal(importance.images[0].get_array(), found.map.T)
+    np.testing.assert_array_equal(spectrum.images[0].get_array(), found.levels_db.T)
+    assert importance.get_xlim() == pytest.approx((0, 0.512 + 0.016))
+    assert importance.images[0].get_extent()[2:] == pytest.approx((-1 / 128, 8 + 1 / 128))
+    png(figure)
+
+
+@pytest.mark.parametrize("n_machines", [1, 9])
+def test_clips_of_each_kind_have_their_dots(n_machines):
+    kinds = [("normal", "source"), ("anomaly", "target"), (None, None)]
+    clips = [
+        Clip(Path("a.wav"), f"fan{i}", "00", domain, "test", condition, None, ())
+        for i in range(n_machines)
+        for condition, domain in kinds
+    ]
+    points = np.random.default_rng(0).standard_normal((len(clips), 2))
+    (axes,) = (figure := embedding_figure(points, clips)).axes
+    dots = [line for line in axes.lines if len(line.get_xdata())]
+    np.testing.assert_array_equal([line.get_xydata()[0] for line in dots], points)
+    assert [line.get_marker() for line in dots[:3]] == ["o", "X", "D"]
+    assert [str(line.get_markerfacecolor()) == "none" for line in dots[:3]] == [0, 1, 0]
+    assert len({str(line.get_color()) for line in dots}) == n_machines
+    labels = axes.get_legend_handles_labels()[1]
+    assert labels[-3:] == ["anomaly target", "normal", "unknown"]
+    png(figure)
