@@ -1,9 +1,9 @@
 """Generated machines in the layout of DCASE Challenge Task 2, to try systems on.
 
 Six machines of rotating parts, whose sound rings in resonances of their housings, runs at several
-speeds and loads, and lies in the noise of a hall. The target domain has other speeds and another
-hall: how far the domains are from each other differs from machine to machine and from seed to seed.
-What fails: a bearing that ticks, a rotor out of balance, a leak.
+speeds and loads, and lies in the noise of a hall; all is recorded with one gain. The target domain
+has other speeds and another hall: how far the domains are from each other differs from machine to
+machine and from seed to seed. What fails: a bearing that ticks, a rotor out of balance, a leak.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,10 @@ from fewshot.augment import coloured_noise
 
 FAULTS = ("bearing", "imbalance", "leak")
 LOADS = ("low", "high")
-LEVEL_DB = (-32.0, -26.0)
+LEVEL_DB, LOUDER_DB = -32.0, 2.0
+"""Of a machine that works, with a low load, and by how much it is louder with a high one."""
+JITTER_DB = 1.0
+"""By how much clips of one setting differ in level at most."""
 HUMS_HZ = (50, 60, 100, 120, 150)
 OCTAVES_HZ = 62.5 * 2.0 ** np.arange(8)
 WOBBLE = 0.004
@@ -138,25 +141,25 @@ def recording(
     drift = WOBBLE * coloured_noise(n, 2.0, rng) + rng.uniform(-WOBBLE, WOBBLE)
     angle = np.cumsum(speed_hz * (1 + drift)) / SAMPLE_RATE + rng.uniform()
     sound = _partials(machine, angle, speed_hz, load, rng)
+    flow = rng.standard_normal(n) * (machine.flow * (1.6 if load == "high" else 1.0))
+    if machine.strokes:
+        flow *= 0.3 + np.maximum(0, np.sin(2 * np.pi * machine.strokes * angle)) ** 2
+    flow = _band(flow, 60, 3500)
+    normal_rms = _rms(_rung(machine, sound + flow))
     if fault == "imbalance":
         extra = rng.uniform(1.5, 3.0)
         sound = sound * (1 + 0.25 * extra * np.sin(2 * np.pi * angle))
         sound += extra * np.sin(2 * np.pi * angle) + 0.5 * extra * np.sin(4 * np.pi * angle)
-    flow = rng.standard_normal(n) * (machine.flow * (1.6 if load == "high" else 1.0))
-    if machine.strokes:
-        flow *= 0.3 + np.maximum(0, np.sin(2 * np.pi * machine.strokes * angle)) ** 2
-    excitation = sound + _band(flow, 60, 3500)
+    excitation = sound + flow
     if fault == "bearing":
         excitation += _ticks(angle, rng) * rng.uniform(1.5, 4.0)
-    out = 0.3 * excitation + sum(_resonance(excitation, hz) for hz in machine.resonances_hz)
-    out /= _rms(out)
+    out = _rung(machine, excitation) / normal_rms
     if fault == "leak":
         out += rng.uniform(0.08, 0.25) * _unit(_band(rng.standard_normal(n), 4200, 7400))
-    noise = _noise(n, hall, rng) * 10 ** (-rng.uniform(*hall.snr_db) / 20)
-    mixed = out + noise
-    return np.clip(mixed * 10 ** (rng.uniform(*LEVEL_DB) / 20) / _rms(mixed), -1, 1).astype(
-        np.float32
-    )
+    louder_db = LOUDER_DB * (load == "high") + rng.uniform(-JITTER_DB, JITTER_DB)
+    noise_db = -rng.uniform(*hall.snr_db)
+    mixed = out * _gain(louder_db) + _noise(n, hall, rng) * _gain(noise_db)
+    return np.clip(mixed * _gain(LEVEL_DB), -1, 1).astype(np.float32)
 
 
 def write_dataset(
@@ -227,6 +230,15 @@ def _partials(
             phase = 2 * np.pi * (order * angle + rng.uniform())
             sound += amplitude * rng.uniform(0.85, 1.15) * np.sin(phase)
     return sound
+
+
+def _rung(machine: Machine, excitation: np.ndarray) -> np.ndarray:
+    """What the housing makes of it."""
+    return 0.3 * excitation + sum(_resonance(excitation, hz) for hz in machine.resonances_hz)
+
+
+def _gain(level_db: float) -> float:
+    return 10 ** (level_db / 20)
 
 
 def _ticks(angle: np.ndarray, rng: np.random.Generator) -> np.ndarray:

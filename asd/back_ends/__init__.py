@@ -16,6 +16,7 @@ each training clip gets from the others, from which decision thresholds are esti
 
 from asd.back_ends.base import DOMAINS, N_CENTRES, REGULARISATION, BackEnd, Fitted, World
 from asd.back_ends.centres import Centres
+from asd.back_ends.domain_means import DomainMeans
 from asd.back_ends.gaussian import Gaussian
 from asd.back_ends.mixture import Mixture
 from asd.back_ends.neighbours import FEWEST, LocalDensity, Nearest, Standardised
@@ -29,6 +30,7 @@ __all__ = [
     "REGULARISATION",
     "BackEnd",
     "Centres",
+    "DomainMeans",
     "Fitted",
     "Gaussian",
     "LocalDensity",
