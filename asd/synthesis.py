@@ -80,13 +80,13 @@ class Hall:
 
     @classmethod
     def drawn(cls, rng: np.random.Generator) -> "Hall":
-        """Any hall."""
-        middle_db = rng.uniform(-2.0, 5.0)
+        """Any hall, where noise is steady or comes and goes."""
+        middle_db, width_db = rng.uniform(-2.0, 5.0), rng.uniform(0.5, 4.0)
         return cls(
             slope=rng.uniform(0.5, 1.8),
             octaves_db=tuple(rng.normal(0.0, 5.0, len(OCTAVES_HZ))),
             hum_hz=float(rng.choice(HUMS_HZ)),
-            snr_db=(middle_db - 4.0, middle_db + 4.0),
+            snr_db=(middle_db - width_db, middle_db + width_db),
         )
 
 
