@@ -2,11 +2,11 @@
 
 import csv
 import io
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from fewshot.event_scores import overlaps
 from fewshot.events import Event
 from kws.matching import Matching
 
@@ -110,9 +110,9 @@ def _of_recording(
     truths, events = sorted(truths, key=_time), sorted(events, key=_time)
     pairs = dict(_right(truths, events, collar_s, percentage))
     kinds, taken = dict.fromkeys(pairs, RIGHT), set(pairs.values())
-    overlaps = sorted(_overlaps(truths, events), key=lambda found: -found[0])
+    common = sorted(overlaps(truths, events), key=lambda found: -found[0])
     for kind in (MOVED, CONFUSED):
-        for _, i, k in overlaps:
+        for _, i, k in common:
             alike = truths[i].label == events[k].label
             if alike == (kind == MOVED) and i not in pairs and k not in taken:
                 pairs[i], kinds[i] = k, kind
@@ -136,18 +136,6 @@ def _right(
         for k in k_own:
             matching.add(events[k])
         yield from ((i_own[i], k_own[k]) for i, k in matching.pairs())
-
-
-def _overlaps(truths: Sequence[Event], events: Sequence[Event]) -> Iterator[tuple[float, int, int]]:
-    """Seconds that a true and a detected event have in common, with the places of both."""
-    onsets = [event.onset_s for event in events]
-    longest_s = max((event.offset_s - event.onset_s for event in events), default=0.0)
-    for i, truth in enumerate(truths):
-        first = bisect_left(onsets, truth.onset_s - longest_s)
-        for k in range(first, bisect_left(onsets, truth.offset_s)):
-            common_s = min(events[k].offset_s, truth.offset_s) - max(onsets[k], truth.onset_s)
-            if common_s > 0:
-                yield common_s, i, k
 
 
 def confusion(found: Iterable[Outcome], keywords: Sequence[str]) -> list[list[int]]:

@@ -9,48 +9,9 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from fewshot.errors import InputError
+from fewshot.event_scores import Counts
 from fewshot.events import Event
 from kws.matching import Curve
-
-
-@dataclass(frozen=True)
-class Counts:
-    """How many events there are, and how many match.
-
-    Attributes
-    ----------
-    n_ref, n_sys, n_tp : int
-        Events of the reference, detected events, and pairs of both that match.
-    """
-
-    n_ref: int
-    n_sys: int
-    n_tp: int
-
-    @property
-    def n_fp(self) -> int:
-        """Detected events that match nothing."""
-        return self.n_sys - self.n_tp
-
-    @property
-    def n_fn(self) -> int:
-        """Events of the reference that nothing matches."""
-        return self.n_ref - self.n_tp
-
-    @property
-    def precision(self) -> float:
-        """Share of the detected events that match, in [0, 1]; 0 where there are none."""
-        return self.n_tp / self.n_sys if self.n_sys else 0.0
-
-    @property
-    def recall(self) -> float:
-        """Share of the reference that is matched, in [0, 1]; 0 where it is empty."""
-        return self.n_tp / self.n_ref if self.n_ref else 0.0
-
-    @property
-    def f_score(self) -> float:
-        """Harmonic mean of precision and recall, in [0, 1]; 0 where nothing matches."""
-        return 2 * self.n_tp / max(self.n_sys + self.n_ref, 1)
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,11 @@ from fewshot.console import (
     write_whole,
 )
 from fewshot.errors import InputError, one_line
+from fewshot.event_scores import Counts, intersection_counts, micro_average, segment_counts
 from fewshot.events import Event, read_events
 from fewshot.tables import nearest_root, number, read_table
 from kws.errors import RIGHT, Outcome, error_fields, outcomes, to_csv
 from kws.evaluation import (
-    Counts,
     Evaluation,
     Scores,
     Tuned,
@@ -40,6 +40,11 @@ EPILOG = """\
 An event is right if the reference has one of the same label whose onset is at most the collar away
 and whose offset at most the collar or the share of its length (sed_eval, event-based). "all" is the
 micro average. ER is the error rate, FA/h false alarms per hour.
+
+Two more lines do not ask for borders. Segment-based: what is compared are segments (--segment, 1 s)
+in which a keyword occurs (sed_eval). Intersection-based: a detection must lie on true events of its
+keyword with half of its length (--overlap; detection tolerance criterion), and such detections must
+cover half of a true event (ground truth intersection criterion; sed_scores_eval, PSDS).
 
 file formats:
   REFERENCE.csv   file,event_label,event_onset,event_offset     seconds; other columns are ignored
@@ -111,6 +116,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="tolerance of offsets as a share of the true length, 0 to 1",
     )
     parser.add_argument(
+        "--segment",
+        type=positive_float,
+        default=1.0,
+        metavar="S",
+        help="length of segments in seconds (default: 1)",
+    )
+    parser.add_argument(
+        "--overlap",
+        type=_share_above_0,
+        default=0.5,
+        metavar="X",
+        help="least share that is covered, intersection-based, above 0 up to 1 (default: 0.5)",
+    )
+    parser.add_argument(
         "--tune",
         action="store_true",
         help="find the threshold with the best F; EVENTS from kws-detect --candidates",
@@ -142,6 +161,12 @@ def _share(text: str) -> float:
     return value
 
 
+def _share_above_0(text: str) -> float:
+    if not (value := _share(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not above 0")
+    return value
+
+
 def _evaluate(args: argparse.Namespace) -> None:
     for path in _outputs(args):
         check_writable(path, args.force)
@@ -163,6 +188,8 @@ def _evaluate(args: argparse.Namespace) -> None:
             args.console.warning("no event matches the reference at any threshold")
         events = [event for event in events if event.score >= tuned[0].threshold]
     result = evaluate(inputs.reference, events, inputs.recordings, **tolerance)
+    segments = segment_counts(inputs.reference, events, args.segment)
+    covered = intersection_counts(inputs.reference, events, dtc=args.overlap, gtc=args.overlap)
     found = outcomes(inputs.reference, events, **tolerance)
     if args.output is not None:
         _write(args.output, _report(result), args.force)
@@ -171,9 +198,11 @@ def _evaluate(args: argparse.Namespace) -> None:
     if args.plot is not None:
         _draw(args, inputs, found, result.duration_s, tolerance)
     if args.json:
-        print(json.dumps(_object(args, result, tuned), indent=2))
+        print(json.dumps(_object(args, result, segments, covered, tuned), indent=2))
         return
     print(_text(result, tolerance))
+    print(f"\nsegment-based, {args.segment:g} s: {_percent(micro_average(segments))}")
+    print(f"intersection-based, {args.overlap:g}: {_percent(micro_average(covered))}")
     if result.duration_s is None:
         args.console.info(
             "FA/h (false alarms per hour) needs --recordings LIST.csv (file,duration)"
@@ -387,11 +416,12 @@ def _figures(scores: Scores) -> dict[str, float | int | None]:
 
 
 def _object(
-    args: argparse.Namespace, result: Evaluation, tuned: tuple[Tuned, TunedPerKeyword] | None
+    args: argparse.Namespace,
+    result: Evaluation,
+    segments: Mapping[str, Counts],
+    covered: Mapping[str, Counts],
+    tuned: tuple[Tuned, TunedPerKeyword] | None,
 ) -> dict:
-    def counted(counts: Counts) -> dict:
-        return {name: getattr(counts, name) for name in (*COUNTS, *FIGURES[:3])}
-
     return {
         "reference": str(args.reference),
         "events": str(args.events),
@@ -401,13 +431,26 @@ def _object(
         "duration_s": result.duration_s,
         "overall": _figures(result),
         "keywords": {label: _figures(scores) for label, scores in result.keywords.items()},
+        "segment_based": {"segment_s": args.segment, **_by_keyword(segments)},
+        "intersection_based": {"dtc": args.overlap, "gtc": args.overlap, **_by_keyword(covered)},
         "tuned": tuned
         and {
             "threshold": tuned[0].threshold,
-            **counted(tuned[0]),
-            "per_keyword": {"thresholds": dict(tuned[1].thresholds), **counted(tuned[1])},
+            **_counted(tuned[0]),
+            "per_keyword": {"thresholds": dict(tuned[1].thresholds), **_counted(tuned[1])},
         },
     }
+
+
+def _by_keyword(counts: Mapping[str, Counts]) -> dict:
+    return {
+        "overall": _counted(micro_average(counts)),
+        "keywords": {label: _counted(own) for label, own in counts.items()},
+    }
+
+
+def _counted(counts: Counts) -> dict[str, float | int]:
+    return {name: getattr(counts, name) for name in (*COUNTS, *FIGURES[:3])}
 
 
 def _write(path: Path, text: str, force: bool) -> None:

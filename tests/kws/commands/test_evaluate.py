@@ -49,12 +49,18 @@ def test_table(task, capsys):
     assert (status, err) == (0, "")
     lines = out.splitlines()
     assert lines[0].startswith("3 recordings (1.00 h), 3 events in the reference, 4 found; collar")
-    rows = {line.split()[0]: line.split()[1:] for line in lines[2:]}
+    table, more = lines[2:-3], lines[-3:]
+    rows = {line.split()[0]: line.split()[1:] for line in table}
     assert rows["all"] == ["3", "4", "2", "2", "1", "57.1", "50.0", "66.7", "1.00", "2.0"]
     assert rows["lamp"][:5] == ["2", "3", "2", "1", "0"]
     assert rows["電灯"][-2:] == ["n/a", "1.0"]
     # A letter as wide as two takes the place of two.
-    assert {len(line) + 2 * ("電灯" in line) for line in lines[2:]} == {len(lines[2])}
+    assert {len(line) + 2 * ("電灯" in line) for line in table} == {len(table[0])}
+    assert more == [
+        "",
+        "segment-based, 1 s: F 57.1 %, P 50.0 %, R 66.7 %",
+        "intersection-based, 0.5: F 57.1 %, P 50.0 %, R 66.7 %",
+    ]
 
 
 def test_without_a_list(task, capsys):
@@ -95,6 +101,18 @@ def test_json(task, capsys):
     assert list(result["keywords"]) == ["door", "lamp", "電灯"]
     assert result["keywords"]["電灯"]["error_rate"] is None
     assert result["tuned"] is None
+    assert result["segment_based"]["segment_s"] == 1.0
+    assert result["segment_based"]["overall"]["f_score"] == 4 / 7
+    assert result["intersection_based"]["keywords"]["door"] == {
+        "n_ref": 1,
+        "n_sys": 0,
+        "n_tp": 0,
+        "n_fp": 0,
+        "n_fn": 1,
+        "f_score": 0.0,
+        "precision": 0.0,
+        "recall": 0.0,
+    }
     alone = json.loads(run(capsys, *CALL, "--json")[1])
     assert alone.keys() == result.keys()
     assert alone["overall"]["false_alarms_per_hour"] is None
@@ -247,6 +265,18 @@ def test_collars(task, capsys):
         status, _, err = run(capsys, *CALL, "--percentage-of-length", value)
         assert (status, err.count("\n")) == (2, 1)
     assert run(capsys, *CALL, "--collar", "0")[0] == 2
+
+
+def test_segments_and_overlap(task, capsys):
+    result = json.loads(run(capsys, *LISTED, "--segment", "0.5", "--overlap", "0.9", "--json")[1])
+    segments = result["segment_based"]["overall"]
+    # The first event found, 1.1 to 1.6 s, lies in two segments, the true one in the first of them.
+    assert (segments["n_ref"], segments["n_sys"], segments["n_tp"]) == (3, 5, 2)
+    assert result["intersection_based"]["overall"]["n_tp"] == 0
+    assert result["intersection_based"]["dtc"] == result["intersection_based"]["gtc"] == 0.9
+    for option, value in (("--overlap", "0"), ("--overlap", "1.1"), ("--segment", "0")):
+        status, _, err = run(capsys, *CALL, option, value)
+        assert (status, err.count("\n")) == (2, 1)
 
 
 def test_root(task, capsys):
