@@ -10,6 +10,7 @@ import numpy as np
 from fewshot import audio
 from fewshot.errors import InputError
 from fewshot.tables import number, read_table, root_of
+from kws.trimming import speech_span
 
 SHORTEST_S = 0.1
 """Clips below this are refused: a word of which six frames are left cannot be told from noise."""
@@ -58,7 +59,9 @@ class LoadedClip:
     before, after : int
         Samples of the surrounding sound in front and behind.
     sha256 : str
-        Of the clip's own samples.
+        Of the clip's own samples, before it was trimmed.
+    given_s : float or None
+        Length in seconds before it was trimmed; None where all of it is kept.
     """
 
     clip: Clip
@@ -66,6 +69,7 @@ class LoadedClip:
     before: int
     after: int
     sha256: str
+    given_s: float | None = None
 
     @property
     def duration_s(self) -> float:
@@ -160,7 +164,7 @@ def _listed(where: str, cells: dict[str, str]) -> Clip:
 
 
 def load_clips(
-    clips: Sequence[Clip], *, context_s: float = 0.125
+    clips: Sequence[Clip], *, context_s: float = 0.125, trim: bool = False
 ) -> tuple[list[LoadedClip], list[str]]:
     """Read clips, leaving out those that cannot be learnt from.
 
@@ -169,6 +173,8 @@ def load_clips(
     clips : sequence of Clip
     context_s : float
         How much of the sound around each clip is read, in seconds, as far as its file reaches.
+    trim : bool
+        Clips that are whole files are `trimmed` to the word in them.
 
     Returns
     -------
@@ -191,6 +197,8 @@ def load_clips(
     for clip in clips:
         try:
             item = _load(clip, context_s)
+            if trim and clip.onset_s is None and clip.offset_s is None:
+                item = trimmed(item, context_s)
             sound = (clip.label, item.sha256)
             if sound in heard:
                 raise InputError(f"{clip.name}: the same sound as {heard[sound]}; record another")
@@ -225,6 +233,40 @@ def _load(clip: Clip, context_s: float) -> LoadedClip:
     if np.abs(own).max() <= SILENCE:
         raise InputError(f"{clip.name}: silent; record the word again")
     return LoadedClip(clip, samples, before, after, hashlib.sha256(own.tobytes()).hexdigest())
+
+
+def trimmed(item: LoadedClip, context_s: float) -> LoadedClip:
+    """The word in a clip, with what is around it as surrounding sound; see `speech_span`.
+
+    Parameters
+    ----------
+    item : LoadedClip
+    context_s : float
+        How much sound stays around the word, in seconds, as far as it reaches.
+
+    Returns
+    -------
+    LoadedClip
+        Its clip says where the word lies in the file; the same one if nothing is taken off.
+    """
+    begin, end = item.before, len(item.samples) - item.after
+    onset, offset = (begin + place for place in speech_span(item.samples[begin:end]))
+    if (onset, offset) == (begin, end):
+        return item
+    context = round(context_s * audio.SAMPLE_RATE)
+    first, last = max(0, onset - context), min(len(item.samples), offset + context)
+    file_begin_s = item.clip.onset_s or 0.0
+    onset_s, offset_s = (
+        file_begin_s + (place - begin) / audio.SAMPLE_RATE for place in (onset, offset)
+    )
+    return replace(
+        item,
+        clip=replace(item.clip, onset_s=onset_s, offset_s=offset_s),
+        samples=item.samples[first:last],
+        before=onset - first,
+        after=last - offset,
+        given_s=item.duration_s,
+    )
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,7 @@ def enroll(
     device: str = "auto",
     seed: int = 0,
     add_to: KeywordModel | None = None,
+    trim: bool = True,
     on_epoch: Callable[[int, float], None] | None = None,
     on_clip: Callable[[int], None] | None = None,
 ) -> KeywordModel:
@@ -103,6 +104,9 @@ def enroll(
     add_to : KeywordModel, optional
         Learn these keywords in addition to those of a model, from the clips that it keeps; its
         settings hold unless ``config`` is given.
+    trim : bool
+        Look for the word in clips that are whole files, and take what is around it as its
+        surroundings (`kws.trimming`); False learns them with their silence.
     on_epoch : callable, optional
         Called behind every epoch of "scratch" with its number (from 0) and mean loss.
     on_clip : callable, optional
@@ -128,7 +132,7 @@ def enroll(
     if config.encoder not in (SCRATCH, BUNDLED):
         config = replace(config, encoder=str(Path(config.encoder).resolve()))
     device = resolve_device(device)
-    loaded, problems = _loaded(clips)
+    loaded, problems = _loaded(clips, trim)
     kept = [EnrolledClip.of(clip) for clip in loaded]
     if add_to is not None:
         kept = _merged(add_to.clips, kept)
@@ -323,6 +327,7 @@ def _trained(
 
 def _loaded(
     clips: str | Path | Mapping[str, Sequence[str | Path]] | Sequence[Clip | LoadedClip],
+    trim: bool,
 ) -> tuple[list[LoadedClip], list[str]]:
     """Clips with their sound, and a line for each that was left out."""
     if isinstance(clips, Mapping):
@@ -330,7 +335,7 @@ def _loaded(
     elif isinstance(clips, str | Path):
         clips = clips_from_csv(clips) if Path(clips).is_file() else clips_from_folder(clips)
     unread = [clip for clip in clips if isinstance(clip, Clip)]
-    read, problems = load_clips(unread, context_s=CONTEXT_S) if unread else ([], [])
+    read, problems = load_clips(unread, context_s=CONTEXT_S, trim=trim) if unread else ([], [])
     loaded = [clip for clip in clips if isinstance(clip, LoadedClip)] + read
     if not loaded:
         raise InputError("no clips to learn from; give some")

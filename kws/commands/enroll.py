@@ -43,6 +43,9 @@ examples:
 CSV columns: event_label,event_onset,event_offset,file (seconds; separated by comma, semicolon or
 tab; others are ignored). The sound around a clip that is cut from a longer file helps.
 
+Clips that are whole files may have silence, breath or steady noise around the word: what is kept is
+listed. Clips of a CSV are taken from onset to offset as they are.
+
 --add learns the old keywords once more, from their clips, which the model keeps. --remove takes
 keywords out, and what is left stays as it was. With both, the removal comes first.
 
@@ -93,6 +96,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         default=[],
         metavar="NAME",
         help="take a keyword out of the model",
+    )
+    parser.add_argument(
+        "--no-trim",
+        dest="trim",
+        action="store_false",
+        help="learn clips that are whole files with the silence around the word",
     )
     parser.add_argument(
         "--encoder",
@@ -182,6 +191,8 @@ def _check_usage(args: argparse.Namespace, start: Path | None, clips: Path | Non
         raise InputError("no output; say with -o MODEL where the model goes")
     if args.report and not (clips or args.keyword):
         raise InputError("--report needs clips to learn from")
+    if not (args.trim or clips or args.keyword):
+        raise InputError("--no-trim needs clips to learn from; leave it out")
     if args.root and not (clips and clips.is_file()):
         raise InputError("--root belongs to a CSV; leave it out")
     for name, *files in args.keyword:
@@ -229,7 +240,7 @@ def _learn(
 
     console, config = args.console, _config(args, add_to)
     device = resolve_device(args.device)
-    loaded, refused = load_clips(wanted, context_s=CONTEXT_S)
+    loaded, refused = load_clips(wanted, context_s=CONTEXT_S, trim=args.trim)
     for problem in refused:
         problems.add(problem)
     for line in _listing(loaded):
@@ -297,5 +308,6 @@ def _listing(loaded: "list[LoadedClip]") -> list[str]:
         for item in own:
             clip = item.clip
             part = f" from {clip.onset_s:.2f} s" if clip.onset_s is not None else ""
+            part += f" of {item.given_s:.2f} s" if item.given_s is not None else ""
             lines.append(one_line(f"  {item.duration_s:.2f} s  {clip.path}{part}"))
     return lines

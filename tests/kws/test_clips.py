@@ -6,7 +6,15 @@ import pytest
 import soundfile as sf
 
 from fewshot.errors import InputError
-from kws.clips import Clip, clips_from_csv, clips_from_folder, clips_of_keyword, load_clips
+from kws.clips import (
+    Clip,
+    EnrolledClip,
+    clips_from_csv,
+    clips_from_folder,
+    clips_of_keyword,
+    load_clips,
+    trimmed,
+)
 
 HEADER = "idx,event_label,event_onset,event_offset,file,scene_label\n"
 
@@ -128,6 +136,30 @@ def test_loaded_clips_have_the_sound_around_them(tmp_path):
     assert [item.duration_s for item in loaded] == [0.5, 0.5, 2.0]
     assert [len(item.samples) for item in loaded] == [13600, 16000, 32000]
     assert len({item.sha256 for item in loaded}) == 3
+
+
+def test_trimmed_clips_have_the_sound_around_the_word(tmp_path):
+    word = noise(0.5)
+    path = write(tmp_path / "a.wav", np.concatenate([np.zeros(16000), word, np.zeros(3200)]))
+    exact = write(tmp_path / "b.wav", noise(0.5, seed=2))
+    clips = [Clip("lamp", path), Clip("lamp", path, 0.25, 1.7), Clip("lamp", exact)]
+    (whole, given, _), _ = load_clips(clips, context_s=0.1)
+    (item, same, cut), problems = load_clips(clips, context_s=0.1, trim=True)
+    assert not problems and item.given_s == 1.7
+    assert item.clip.onset_s == pytest.approx(0.95, abs=0.02)
+    # Less than 0.25 s behind the word: it stays with it, and nothing is left to surround it.
+    assert (item.clip.offset_s, item.after, item.before) == (1.7, 0, 1600)
+    first = round(item.clip.onset_s * 16000) - 1600
+    np.testing.assert_array_equal(item.samples, whole.samples[first:])
+    assert item.sha256 == whole.sha256, "the same file counts once, trimmed or not"
+    enrolled = EnrolledClip.of(item)
+    assert enrolled.onset_s == item.clip.onset_s and enrolled.offset_s == pytest.approx(1.7)
+    for untouched, (onset_s, offset_s) in ((same, (0.25, 1.7)), (cut, (None, None))):
+        assert untouched.given_s is None
+        assert (untouched.clip.onset_s, untouched.clip.offset_s) == (onset_s, offset_s)
+    part = trimmed(given, 0.1)
+    assert part.clip.onset_s == pytest.approx(item.clip.onset_s, abs=0.01)
+    assert part.duration_s == pytest.approx(item.duration_s, abs=0.01)
 
 
 def bad_clips(folder: Path) -> dict[str, Clip]:

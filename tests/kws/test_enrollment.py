@@ -87,6 +87,26 @@ def test_short_and_clipped_clips_are_warned_of(small, sound, tmp_path):
     assert "loud.wav: clipped" in text
 
 
+def test_silence_around_clips_is_left_out_of_templates(small, sound, tmp_path):
+    clips = sorted((sound["clips"] / "up").iterdir())[:2]
+    for clip in clips:
+        sf.write(tmp_path / clip.name, np.pad(sf.read(clip)[0], 16000), 16000)
+    (exact, padded, whole) = (
+        enroll({"up": paths}, config=QUICK, **options)
+        for paths, options in (
+            (clips, {}),
+            ([tmp_path / clip.name for clip in clips], {}),
+            ([tmp_path / clip.name for clip in clips], {"trim": False}),
+        )
+    )
+    lengths = [len(model.templates[0].frames) for model in (exact, padded, whole)]
+    assert lengths[1] == pytest.approx(lengths[0], abs=4)
+    assert lengths[2] > lengths[0] + 100
+    for clip in padded.clips:
+        assert clip.onset_s == pytest.approx(1.0, abs=0.06)
+        assert clip.before == round(kws.enrollment.CONTEXT_S * 16000)
+
+
 def test_a_bad_clip_among_good_ones_is_named_and_left_out(small, sound, tmp_path):
     (tmp_path / "text.wav").write_text("not audio")
     good = sorted((sound["clips"] / "up").iterdir())[:2]

@@ -1,4 +1,5 @@
 import json
+import re
 import signal
 from pathlib import Path
 
@@ -36,6 +37,26 @@ def test_one_keyword(quick, words, tmp_path, capsys):
     model = KeywordModel.load("up.kws")
     assert (model.keywords, model.seed, model.config.epochs) == (["up"], 4, 1)
     assert files(tmp_path) == ["up.kws"]
+
+
+def test_silence_around_words_is_trimmed_and_told(quick, words, tmp_path, capsys):
+    for i, clip in enumerate(words.clips["up"]):
+        sf.write(f"{i}.wav", np.pad(sf.read(clip)[0], (12000, 16000)), 16000)
+    clips = ("--keyword", "up", "0.wav", "1.wav", "2.wav")
+    assert quick(*clips, "-o", "up.kws", "--report", "up.json") == 0
+    err = capsys.readouterr().err
+    assert re.search(r"0\.[34]\d s  0\.wav from 0\.7\d s of 2\.\d\d s", err)
+    for clip in json.loads(Path("up.json").read_text())["clips"]:
+        assert 0.65 < clip["onset_s"] < 0.8 and 0.3 < clip["offset_s"] - clip["onset_s"] < 0.6
+    whole = [len(sf.read(f"{i}.wav")[0]) for i in range(3)]
+    assert quick(*clips, "-o", "whole.kws", "--no-trim") == 0
+    model = KeywordModel.load("whole.kws")
+    assert [len(clip.samples) for clip in model.clips] == whole
+    with open("train.csv", "w") as table:
+        print("event_label,event_onset,event_offset,file", file=table)
+        print(*(f"up,0,{n / 16000},{i}.wav" for i, n in enumerate(whole)), sep="\n", file=table)
+    assert quick("train.csv", "-o", "table.kws") == 0
+    assert [len(clip.samples) for clip in KeywordModel.load("table.kws").clips] == whole
 
 
 def test_a_folder_and_the_settings(quick, words, capsys):
@@ -115,6 +136,7 @@ UNUSABLE = {
     "old.kws: exists; use --force": ("clips", "-o", "old.kws"),
     "clips/up: no sound": ("--keyword", "up", "clips/up/empty", "-o", "m.kws"),
     "not a model": ("--add", "old.kws", "clips", "-o", "m.kws"),
+    "--no-trim needs clips": ("--add", "old.kws", "--remove", "up", "--no-trim", "-o", "m.kws"),
     "--remove needs the model": ("--remove", "up", "-o", "m.kws"),
     "device 'cuda' is not there": ("clips", "-o", "m.kws", "--device", "cuda"),
 }
