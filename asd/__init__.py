@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from fewshot import __version__
 
 if TYPE_CHECKING:
-    from asd.model import MachineModel, train
+    from asd.model import MachineModel
+    from asd.training import train
 
 __all__ = ["MachineModel", "__version__", "train"]
 
-_HOMES = {"MachineModel": "asd.model", "train": "asd.model"}
+_HOMES = {"MachineModel": "asd.model", "train": "asd.training"}
 
 
 def __getattr__(name: str) -> Any:

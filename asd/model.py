@@ -1,253 +1,29 @@
 """Models of machines: recordings of normal operation in, anomaly scores and decisions out."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Self
 
 import numpy as np
 
-from asd.back_ends import World
-from asd.config import DEFAULT, PIECES
-from asd.dataset import CHALLENGE, Clip, Dataset, clip_error, read_dataset
-from asd.decisions import Decision, decision_for
-from asd.names import TARGET, TRAIN
-from asd.recordings import Recordings
-from asd.representations import Describer, Key, OnEpoch, Representation, Training
+from asd.decisions import Decision
+from asd.names import section_name
+from asd.representations import Describer, Key, Representation
 from asd.section import ScoredSection
-from asd.systems import System, View, ensemble, system_of
-from fewshot import audio, bundle
+from asd.sounds import check_length, read_sound, some_at_once
+from asd.systems import System, View, shortest_s
+from fewshot import bundle
 from fewshot.errors import InputError
 
 KIND, VERSION = "machine model", 1
-SCORED_AT_ONCE = 16
-"""Clips that are in memory together."""
-
-
-def read_sound(path: str | Path) -> np.ndarray:
-    """A clip as machines are heard: mean of the channels, 16 kHz, no filter."""
-    return audio.read(path, highpass=False)
-
-
-def train(
-    data: str | Path | Dataset,
-    *,
-    system: str | System = DEFAULT,
-    members: int | None = None,
-    threshold: str | None = None,
-    false_alarm_rate: float | None = None,
-    seed: int = 0,
-    device: str = "auto",
-    folder: str | Path | None = None,
-    on_clip: Callable[[], object] | None = None,
-    on_epoch: OnEpoch | None = None,
-    on_problem: Callable[[InputError], object] | None = None,
-) -> "MachineModel":
-    """Learn how machines sound that work.
-
-    Networks learn from all machines together, everything else from each section of each machine
-    for itself.
-
-    Parameters
-    ----------
-    data : path or Dataset
-        What `asd.dataset.read_dataset` reads, or has read; its training clips count.
-    system : str or tuple of View
-        A name of `asd.config.SYSTEM_NAMES`, or a system of one's own.
-    members : int, optional
-        Networks that are trained, from other seeds; their scores are averaged. By default one, or
-        as many as the system was published with.
-    threshold : str, optional
-        How decision thresholds are estimated: a name of `fewshot.thresholds.ESTIMATORS`.
-    false_alarm_rate : float, optional
-        Share of normal clips that may be called anomalous. Unless this or `threshold` is given, it
-        is 0.01 for one's own recordings, and data in the layout of the challenge gets "gdp".
-    seed : int
-    device : {"auto", "cpu", "cuda", "mps"}
-        Where networks are trained.
-    folder : path, optional
-        An existing one, for the waveforms and checkpoints of a training with networks: a training
-        that stopped goes on from there. By default a temporary one.
-    on_clip : callable, optional
-        Called after each clip.
-    on_epoch : callable, optional
-        Called behind every epoch with what is trained, epochs done, epochs in all and mean loss.
-    on_problem : callable, optional
-        Called with what is wrong with a clip, which is left out then. Without it, it is raised.
-
-    Returns
-    -------
-    MachineModel
-
-    Raises
-    ------
-    InputError
-        No training clips, none that can be used, an unknown system or threshold, or a loss that is
-        not finite.
-    """
-    name, views = (system, system_of(system)) if isinstance(system, str) else ("own", system)
-    if members is not None:
-        views = ensemble(views, members)
-    dataset = data if isinstance(data, Dataset) else read_dataset(data)
-    decision = decision_for(threshold, false_alarm_rate, own_data=dataset.layout != CHALLENGE)
-    clips = [clip for clip in dataset.clips if clip.split == TRAIN]
-    if not clips:
-        raise InputError("no training clips; put clips of normal operation into folders train")
-    model = MachineModel(name, views, decision, {}, {}, {})
-    with TemporaryDirectory() as temporary:
-        intake = Intake(views, Path(temporary if folder is None else folder))
-        try:
-            _read(clips, intake, model.notes, on_clip, on_problem)
-            training = Training(
-                recordings=intake.recordings,
-                clips=intake.clips,
-                seed=seed,
-                device=_device(device, views),
-                folder=None if folder is None else Path(folder),
-                on_epoch=on_epoch or (lambda *_: None),
-                notes=model.notes,
-            )
-            _fit(model, intake, training)
-        finally:
-            intake.close()
-    return model.set_decision(decision)
-
-
-def _read(
-    clips: Iterable[Clip],
-    intake: "Intake",
-    notes: list[str],
-    on_clip: Callable[[], object] | None,
-    on_problem: Callable[[InputError], object] | None,
-) -> None:
-    """Take in all clips that can be used, the only one of a section in pieces."""
-
-    def named(error: InputError) -> None:
-        if on_problem is None:
-            raise error
-        on_problem(error)
-
-    first: dict[Key, tuple[Clip, np.ndarray] | None] = {}
-    for clip in clips:
-        key = (clip.machine, clip.section)
-        try:
-            samples = _checked(clip, intake.views)
-        except InputError as error:
-            named(clip_error(clip, error))
-        else:
-            if key not in first:
-                first[key] = clip, samples
-            else:
-                if first[key] is not None:
-                    intake.add(*first[key])
-                    first[key] = None
-                intake.add(clip, samples)
-        if on_clip is not None:
-            on_clip()
-    for key, alone in first.items():
-        if alone is None:
-            continue
-        clip, samples = alone
-        if len(samples) < PIECES * _shortest_s(intake.views) * audio.SAMPLE_RATE:
-            named(InputError(f"{_name(key)}: a single clip, too short to be cut up; record more"))
-            continue
-        for piece in np.array_split(samples, PIECES):
-            intake.add(clip, piece)
-        notes.append(f"{_name(key)}: a single clip, cut into {PIECES}; record more")
-    if not intake.clips:
-        raise InputError("no usable training clip")
-
-
-def _fit(model: "MachineModel", intake: "Intake", training: Training) -> None:
-    """Train what learns, describe all clips, and fit the back ends of each section."""
-    members: dict[Key, list[int]] = {}
-    for index, clip in enumerate(intake.clips):
-        members.setdefault((clip.machine, clip.section), []).append(index)
-    members = dict(sorted(members.items()))
-    described: dict[Representation, dict[Key, np.ndarray]] = {}
-    for representation in dict.fromkeys(view.representation for view in model.views):
-        describer = representation.learn(training)
-        model.describers[representation] = describer
-        described[representation] = {
-            key: intake.vectors(representation, describer, indices, key)
-            for key, indices in members.items()
-        }
-    target = np.array([clip.domain == TARGET for clip in intake.clips])
-    worlds = [
-        _world(described[view.representation].values()) if view.back_end.needs_world else None
-        for view in model.views
-    ]
-    for key, indices in members.items():
-        vectors = [described[view.representation][key] for view in model.views]
-        model.sections[key] = ScoredSection.fit(
-            model.views, vectors, target[indices], training.seed, worlds
-        )
-
-
-def _world(vectors: Collection[np.ndarray]) -> World:
-    groups = np.repeat(np.arange(len(vectors)), [len(own) for own in vectors])
-    return World(np.concatenate(list(vectors)), groups)
-
-
-class Intake:
-    """Training clips, as far as a system needs them.
-
-    Parameters
-    ----------
-    views : tuple of View
-    folder : Path
-        Where waveforms are kept, if a representation learns from them.
-
-    Attributes
-    ----------
-    clips : list of Clip
-    recordings : Recordings or None
-        Their waveforms, in the same order.
-    """
-
-    def __init__(self, views: System, folder: Path) -> None:
-        self.views = views
-        self.clips: list[Clip] = []
-        representations = dict.fromkeys(view.representation for view in views)
-        learns = any(one.learns for one in representations)
-        self.recordings = Recordings(folder / "waveforms.s16") if learns else None
-        self._computed = {one: [] for one in representations if not one.learns}
-
-    def add(self, clip: Clip, samples: np.ndarray) -> None:
-        """Take in a clip that can be used."""
-        for representation, rows in self._computed.items():
-            key = (clip.machine, clip.section)
-            rows.append(representation.learn(None).vectors([samples], key)[0])
-        if self.recordings is not None:
-            self.recordings.append(samples)
-        self.clips.append(clip)
-
-    def vectors(
-        self, representation: Representation, describer: Describer, indices: list[int], key: Key
-    ) -> np.ndarray:
-        """Vectors of the clips of one section, shape (n, d)."""
-        if representation in self._computed:
-            rows = self._computed[representation]
-            return np.stack([rows[i] for i in indices])
-        parts = [
-            describer.vectors([self.recordings.waveform(i) for i in some], key)
-            for some in _parts(indices)
-        ]
-        return np.concatenate(parts)
-
-    def close(self) -> None:
-        """Remove the waveforms."""
-        if self.recordings is not None:
-            self.recordings.close()
 
 
 @dataclass
 class MachineModel:
     """How machines sound that work, and how far from that is too far.
 
-    `train` and `MachineModel.load` make them.
+    `asd.train` and `MachineModel.load` make them.
 
     Attributes
     ----------
@@ -275,16 +51,22 @@ class MachineModel:
     thresholds: dict[Key, float]
     notes: list[str] = field(default_factory=list)
 
+    def to(self, device: str) -> Self:
+        """Let networks run on a device of torch; a model comes from its file on the CPU."""
+        for describer in self.describers.values():
+            describer.to(device)
+        return self
+
     def set_decision(self, decision: Decision) -> Self:
         """Estimate the thresholds anew from the scores of the training clips."""
         self.decision = decision
         for key, section in self.sections.items():
             self.thresholds[key], notes = decision.threshold(section.left_out)
-            self.notes += [f"{_name(key)}: {note}" for note in notes]
+            self.notes += [f"{section_name(key)}: {note}" for note in notes]
             rate, n = decision.false_alarm_rate, len(section.left_out)
             if rate is not None and n * rate < 1:
                 self.notes.append(
-                    f"{_name(key)}: {n} clips tell little of a rate of {rate:g}, "
+                    f"{section_name(key)}: {n} clips tell little of a rate of {rate:g}, "
                     f"{int(np.ceil(1 / rate))} tell more"
                 )
         return self
@@ -303,7 +85,7 @@ class MachineModel:
         if len(keys) == 1:
             return keys[0]
         told = " ".join(part for part in (machine, section) if part is not None)
-        known = ", ".join(_name(key) for key in list(self.sections)[:10])
+        known = ", ".join(section_name(key) for key in list(self.sections)[:10])
         more = ", ..." if len(self.sections) > 10 else ""
         if not keys:
             raise InputError(f"the model does not know {told}; it knows {known}{more}")
@@ -356,7 +138,7 @@ class MachineModel:
     def _described(
         self, clips: Iterable[str | Path | np.ndarray], key: Key
     ) -> Iterator[dict[Representation, np.ndarray]]:
-        for some in _parts(clips):
+        for some in some_at_once(clips):
             sounds = [self._sound(clip) for clip in some]
             yield {
                 one: describer.vectors(sounds, key) for one, describer in self.describers.items()
@@ -368,7 +150,7 @@ class MachineModel:
         try:
             if not np.isfinite(samples).all():
                 raise InputError("a clip has samples that are NaN or infinite")
-            _check_length(samples, self.views)
+            check_length(samples, shortest_s(self.views))
         except InputError as error:
             raise error if given else InputError(f"{clip}: {error}") from error
         return samples
@@ -438,13 +220,6 @@ class MachineModel:
         return model
 
 
-def _parts(items: Iterable) -> Iterator[list]:
-    """As many of them at once as may be in memory together."""
-    rest = iter(items)
-    while some := list(islice(rest, SCORED_AT_ONCE)):
-        yield some
-
-
 def _starting(tensors: Mapping[str, np.ndarray], start: str) -> dict[str, np.ndarray]:
     return {k.removeprefix(start): own for k, own in tensors.items() if k.startswith(start)}
 
@@ -458,34 +233,3 @@ def _section(tensors: Mapping[str, np.ndarray], i: int, n_views: int) -> ScoredS
         left_out=tensors[f"{i}.left_out"],
         target=tensors[f"{i}.target"].astype(bool),
     )
-
-
-def _device(device: str, views: System) -> str:
-    """Where to train, if there is something to train."""
-    if not any(view.representation.learns for view in views):
-        return "cpu"
-    from fewshot.training import resolve_device
-
-    return resolve_device(device)
-
-
-def _shortest_s(views: System) -> float:
-    return max(view.representation.shortest_s for view in views)
-
-
-def _check_length(samples: np.ndarray, views: System) -> None:
-    shortest, seconds = _shortest_s(views), len(samples) / audio.SAMPLE_RATE
-    if seconds < shortest:
-        raise InputError(f"{seconds:.3f} s is shorter than {shortest} s; record it again")
-
-
-def _checked(clip: Clip, views: System) -> np.ndarray:
-    samples = read_sound(clip.path)
-    if not samples.any():
-        raise InputError(f"{clip.path}: silent; record it again")
-    _check_length(samples, views)
-    return samples
-
-
-def _name(key: Key) -> str:
-    return " ".join(key)

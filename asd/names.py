@@ -128,3 +128,12 @@ def parse_attributes(text: str) -> tuple[tuple[str, str], ...]:
         key = match["key"] or match["other"]
         pairs.append((key, match["value"] or match["its"] or ""))
     return tuple(pairs)
+
+
+def section_name(key: tuple[str, str]) -> str:
+    """What messages call a section of a machine.
+
+    >>> section_name(("fan", "00"))
+    'fan 00'
+    """
+    return " ".join(key)

@@ -86,9 +86,14 @@ class ScoredSection:
 
 
 def _mean(system: System, scores: Sequence[np.ndarray], moments: np.ndarray) -> np.ndarray:
-    """Mean of the views' scores, in standard deviations unless they are of one kind."""
-    if not like_each_other(system):
-        scores = [
-            (own - mean) / deviation for own, (mean, deviation) in zip(scores, moments, strict=True)
-        ]
-    return np.mean(scores, axis=0)
+    """Mean of the views' scores; of views of different kinds, of how anomalous each finds a clip.
+
+    Their scores are put into standard deviations above the mean first, and what lies below counts
+    less and less: that one view finds a clip very normal does not make up for what another finds.
+    """
+    if like_each_other(system):
+        return np.mean(scores, axis=0)
+    standardised = [
+        (own - mean) / deviation for own, (mean, deviation) in zip(scores, moments, strict=True)
+    ]
+    return np.mean(np.logaddexp(0.0, standardised), axis=0)

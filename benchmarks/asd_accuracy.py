@@ -45,12 +45,12 @@ from asd.decisions import QUANTILES, Decision
 from asd.evaluation import SectionScores, official_figures
 from asd.evaluation.figures import harmonic_mean
 from asd.evaluation.official import scored_columns
-from asd.model import read_sound
 from asd.names import ANOMALY, TARGET, TEST, TRAIN
 from asd.recordings import Recordings
 from asd.representations import Representation, Training
 from asd.representations.network import Network
 from asd.section import ScoredSection
+from asd.sounds import read_sound
 from asd.synthesis import write_dataset
 from asd.systems import SYSTEMS, System, View, ensemble
 from asd.systems.dcase2020 import NETWORK as LOG_MEL

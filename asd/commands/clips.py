@@ -1,11 +1,13 @@
 """The clips that a command is told of, and what machine and section each of them is of."""
 
 import argparse
-from collections.abc import Iterator, Sequence
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fewshot.console import Problems
+from fewshot.console import Problems, write_whole
 from fewshot.errors import InputError
 
 if TYPE_CHECKING:
@@ -66,3 +68,28 @@ def key_of(model: "MachineModel", clip: "Clip", args: argparse.Namespace) -> "Ke
         return model.key_of(machine, section)
     except InputError as error:
         raise InputError(f"{clip.path}: {error}; see --machine and --section") from error
+
+
+def load_model(args: argparse.Namespace) -> "MachineModel":
+    """The model of a command line, on its device."""
+    from asd.model import MachineModel
+
+    model = MachineModel.load(args.model)
+    if any(view.representation.learns for view in model.views):
+        from fewshot.training import resolve_device
+
+        model.to(resolve_device(args.device))
+    return model
+
+
+def csv_text(rows: Iterable[tuple]) -> str:
+    """Rows as the text of a CSV."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def write_text(path: Path, text: str, force: bool) -> None:
+    """Write a text file, whole or not at all."""
+    with write_whole(path, force=force) as temporary:
+        temporary.write_text(text, "utf-8", "surrogateescape", newline="\n")

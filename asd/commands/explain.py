@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asd.commands.clips import add_machine, check_known, find_clips, key_of
+from asd.commands.clips import add_machine, check_known, find_clips, key_of, load_model
 from asd.config import MASKS
 from fewshot.console import (
     Problems,
+    add_device,
     add_force,
     add_seed,
     add_threads,
@@ -82,6 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     add_machine(parser)
     add_seed(parser)
+    add_device(parser)
     add_threads(parser)
     add_force(parser)
     return run(_run, parser, argv)
@@ -98,9 +100,8 @@ def _run(args: argparse.Namespace) -> int:
         raise InputError(f"{args.output}: is a file; name a folder")
     use_threads(args.threads)
     from asd.dataset import clip_error
-    from asd.model import MachineModel
 
-    model = MachineModel.load(args.model)
+    model = load_model(args)
     check_known(model, args)
     problems = Problems(args.console)
     found = []
@@ -173,8 +174,8 @@ def _draw(
     on_mask: Callable[[], object],
 ) -> None:
     from asd.explanation import importance_map
-    from asd.model import read_sound
     from asd.pictures import importance_figure
+    from asd.sounds import read_sound
     from fewshot.plot import save
 
     found = importance_map(

@@ -103,8 +103,8 @@ def _train(args: argparse.Namespace) -> int:
     use_threads(args.threads)
     from asd.dataset import CHALLENGE, read_dataset
     from asd.decisions import decision_for
-    from asd.model import train
     from asd.names import TRAIN
+    from asd.training import train
     from asd.training_run import TrainingRun
 
     dataset = read_dataset(args.data, args.root)

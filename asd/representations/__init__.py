@@ -80,6 +80,9 @@ class Describer(ABC):
             A clip is too short.
         """
 
+    def to(self, device: str) -> None:  # noqa: B027
+        """Let what runs on a device of torch run there; statistics do not."""
+
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """What was learnt, as arrays and as values that JSON can hold."""
         return {}, {}

@@ -171,6 +171,10 @@ class Reconstruction(Describer):
         there = inputs.to(next(network.parameters()).device)
         return (network(there) - there).cpu()
 
+    def to(self, device: str) -> None:
+        for network in self.networks.values():
+            network.to(device)
+
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays = {}
         for i, network in enumerate(self.networks.values()):

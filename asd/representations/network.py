@@ -264,6 +264,9 @@ class Embedder(Describer):
         if pieces:
             yield torch.from_numpy(np.stack(pieces)), counts
 
+    def to(self, device: str) -> None:
+        self.modules().to(device)
+
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         state = self.modules().state_dict()
         arrays = {name: tensor.cpu().contiguous().numpy() for name, tensor in state.items()}

@@ -74,3 +74,8 @@ def ensemble(system: System, size: int) -> System:
 def like_each_other(system: System) -> bool:
     """Whether the views are members of one ensemble, whose scores are of one scale."""
     return len({view.member(0) for view in system}) == 1
+
+
+def shortest_s(system: System) -> float:
+    """What clips must be as long as, in seconds."""
+    return max(view.representation.shortest_s for view in system)

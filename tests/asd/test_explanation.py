@@ -15,10 +15,11 @@ from asd.explanation import (
     nearest_normal_distance,
     network_importance_map,
 )
-from asd.model import MachineModel, train
+from asd.model import MachineModel
 from asd.representations.network import Embedder, Network
 from asd.systems import system_of
 from asd.systems.training_free import view
+from asd.training import train
 from fewshot.errors import InputError
 
 sys.path.insert(0, str(Path(__file__).parent))
