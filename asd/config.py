@@ -1,7 +1,15 @@
 """Names and defaults that commands need before anything heavy is imported."""
 
 STATISTIC_NAMES = ("mfcc", "log-mel", "percentiles", "cepstrum")
-BACK_END_NAMES = ("nearest", "ten-nearest", "standardised", "density", "gaussian", "centres")
+BACK_END_NAMES = (
+    "nearest",
+    "ten-nearest",
+    "standardised",
+    "density",
+    "gaussian",
+    "means",
+    "centres",
+)
 DEFAULT = "statistics"
 TRAINING_FREE_NAMES = (
     DEFAULT,

@@ -39,11 +39,11 @@ Layouts are those that asd-prepare --check reads; of a data set the training cli
 the columns filename,machine and, where you know them, section, domain (source or target), split,
 condition and attributes.
 
---system without a network: "{DEFAULT}", the default, compares cepstra by the local density of the
-training clips and by a Gaussian; "standardised" compares cepstra and log-Mel by distances that are
-standardised within each domain; others are one kind of clip statistics (mfcc, log-mel, percentiles,
-cepstrum) with one back end, as in mfcc-nearest: nearest (training clip), ten-nearest, standardised,
-density, gaussian, centres.
+--system without a network: "{DEFAULT}", the default, compares percentiles of log-Mel, cepstra and
+MFCCs each in two ways, by the distance to the mean of a domain and by that to its nearest clip,
+standardised; "standardised" compares cepstra and log-Mel in the latter way alone; others are one
+kind of clip statistics (mfcc, log-mel, percentiles, cepstrum) with one back end, as in
+mfcc-nearest: nearest (training clip), ten-nearest, standardised, density, gaussian, means, centres.
 With a network, which learns from all machines together: "two-branch" (spectrum and spectrogram),
 "wilkinghoff" (the same, with self-supervised classes), "adaproj", "adaproj-ssl" (both; ten of
 them), "dcase2020" (log-Mel), "autoencoder", "autoencoder-mahalanobis". They want many classes:

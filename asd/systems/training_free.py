@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from asd.back_ends import BackEnd, Centres, Gaussian, LocalDensity, Nearest, Standardised
+from asd.back_ends import (
+    BackEnd,
+    Centres,
+    DomainMeans,
+    Gaussian,
+    LocalDensity,
+    Nearest,
+    Standardised,
+)
 from asd.config import BACK_END_NAMES, DEFAULT, STATISTIC_NAMES
 from asd.representations.statistics import Statistics
 from asd.systems.view import System, View
@@ -12,7 +20,15 @@ BACK_ENDS: Mapping[str, BackEnd] = MappingProxyType(
     dict(
         zip(
             BACK_END_NAMES,
-            (Nearest(), Nearest(10), Standardised(), LocalDensity(), Gaussian(), Centres()),
+            (
+                Nearest(),
+                Nearest(10),
+                Standardised(),
+                LocalDensity(),
+                Gaussian(),
+                DomainMeans(),
+                Centres(),
+            ),
             strict=True,
         )
     )
@@ -28,7 +44,11 @@ def view(statistic: str, back_end: str) -> View:
 
 
 TRAINING_FREE: dict[str, System] = {
-    DEFAULT: (view("cepstrum", "density"), view("cepstrum", "gaussian")),
+    DEFAULT: tuple(
+        view(statistic, back_end)
+        for statistic in ("percentiles", "cepstrum", "mfcc")
+        for back_end in ("means", "standardised")
+    ),
     "standardised": (view("cepstrum", "standardised"), view("log-mel", "standardised")),
 } | {
     f"{statistic}-{back_end}": (view(statistic, back_end),)

@@ -7,6 +7,7 @@ from typing import Any
 from asd.back_ends import (
     BackEnd,
     Centres,
+    DomainMeans,
     Gaussian,
     LocalDensity,
     Mixture,
@@ -19,7 +20,17 @@ from asd.representations import Representation, representation_of
 
 _KINDS = {
     kind.__name__: kind
-    for kind in (Centres, Gaussian, LocalDensity, Mixture, Nearest, Plda, Standardised, Value)
+    for kind in (
+        Centres,
+        DomainMeans,
+        Gaussian,
+        LocalDensity,
+        Mixture,
+        Nearest,
+        Plda,
+        Standardised,
+        Value,
+    )
 }
 
 
