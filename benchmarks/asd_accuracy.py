@@ -49,6 +49,8 @@ from asd.names import ANOMALY, TARGET, TEST, TRAIN
 from asd.recordings import Recordings
 from asd.representations import Representation, Training
 from asd.representations.network import Network
+from asd.representations.reduced import Reduced
+from asd.representations.statistics import Statistics
 from asd.section import ScoredSection
 from asd.sounds import read_sound
 from asd.synthesis import write_dataset
@@ -129,6 +131,13 @@ COMPARISONS: dict[str, System] = {
     "sub-cluster adacos": _compared(loss="sub-cluster-adacos"),
     "softmax": _compared(loss="softmax"),
     "arcface": _compared(loss="arcface"),
+    # Table 23: fewer dimensions instead of a network
+    **{
+        f"log-mel, {reduction}, mixture": (
+            View(Reduced(Statistics("log-mel"), reduction), Mixture(16), scaled=False),
+        )
+        for reduction in ("pca", "lda")
+    },
     # Tables 26 and 27: self-supervision
     "statex": _alone(replace(SELF_SUPERVISED, exchanges=("statex",), regular=False)),
     "featex": _alone(replace(SELF_SUPERVISED, exchanges=("featex",), regular=False)),

@@ -1,0 +1,97 @@
+"""Vectors with fewer dimensions than a representation gives."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from asd.dataset import classes_of
+from asd.reductions import Lda, Pca
+from asd.representations import Describer, Key, Representation, Training, representation_of
+from fewshot.errors import InputError
+
+REDUCTIONS = {"pca": Pca, "lda": Lda}
+
+
+@dataclass(frozen=True)
+class Reduced(Representation):
+    """What PCA or LDA leaves of another representation, learnt from the clips of all machines.
+
+    Parameters
+    ----------
+    base : Representation
+    reduction : {"pca", "lda"}
+        LDA tells classes of machine, section, attributes and domain apart.
+    n_dims : int
+        At most so many dimensions remain.
+
+    Notes
+    -----
+    Dissertation, Table 23.
+    """
+
+    base: Representation
+    reduction: str = "pca"
+    n_dims: int = 128
+
+    kind = "reduced"
+
+    def __post_init__(self) -> None:
+        if self.reduction not in REDUCTIONS:
+            raise InputError(f"reduction is {self.reduction!r}; use {', '.join(REDUCTIONS)}")
+
+    def described(self) -> dict[str, Any]:
+        return super().described() | {"base": self.base.described()}
+
+    @classmethod
+    def of(cls, base: Mapping[str, Any], **fields: Any) -> "Reduced":
+        """From the description of its base."""
+        return cls(representation_of(base), **fields)
+
+    def learn(self, training: Training) -> "ReducedDescriber":
+        base = self.base.learn(training)
+        vectors = np.concatenate(
+            [
+                base.vectors([training.recordings.waveform(i)], (clip.machine, clip.section))
+                for i, clip in enumerate(training.clips)
+            ]
+        )
+        reduction = REDUCTIONS[self.reduction](self.n_dims)
+        fitted = reduction.fit(vectors, np.array(classes_of(training.clips)))
+        return ReducedDescriber(self, base, fitted)
+
+    def restore(
+        self, tensors: Mapping[str, np.ndarray], values: Mapping[str, Any]
+    ) -> "ReducedDescriber":
+        fitted = {name: tensors[f"reduction.{name}"] for name in ("mean", "axes")}
+        own = {name: one for name, one in tensors.items() if not name.startswith("reduction.")}
+        return ReducedDescriber(self, self.base.restore(own, values), fitted)
+
+
+class ReducedDescriber(Describer):
+    """A describer and what is left of its vectors.
+
+    Parameters
+    ----------
+    config : Reduced
+    base : Describer
+    fitted : mapping of str to np.ndarray
+        As `asd.reductions` gives it.
+    """
+
+    def __init__(self, config: Reduced, base: Describer, fitted: Mapping[str, np.ndarray]) -> None:
+        self.config = config
+        self.base = base
+        self.fitted = fitted
+
+    def vectors(self, sounds: Sequence[np.ndarray], key: Key) -> np.ndarray:
+        reduction = REDUCTIONS[self.config.reduction](self.config.n_dims)
+        return reduction.apply(self.fitted, self.base.vectors(sounds, key)).astype(np.float32)
+
+    def to(self, device: str) -> None:
+        self.base.to(device)
+
+    def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        tensors, values = self.base.state()
+        return tensors | {f"reduction.{k}": array for k, array in self.fitted.items()}, values
