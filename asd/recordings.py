@@ -10,9 +10,12 @@
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+
+from fewshot.errors import InputError
 
 FULL_SCALE = 32768
 QUIET = 1 / 64
@@ -48,11 +51,21 @@ class Recordings:
         return len(self.lengths)
 
     def append(self, samples: np.ndarray) -> None:
-        """Keep a waveform, shape (n_samples,), n_samples > 0, all values finite."""
+        """Keep a waveform, shape (n_samples,), n_samples > 0, all values finite.
+
+        Raises
+        ------
+        InputError
+            The disk is full, or the file cannot be written for another reason.
+        """
         peak = float(np.abs(samples).max())
         scale = 1 / FULL_SCALE if QUIET <= peak <= 1 else max(peak, 1e-30) / (FULL_SCALE - 1)
         rounded = np.clip(np.rint(samples / scale), -FULL_SCALE, FULL_SCALE - 1)
-        self._file.write(rounded.astype("<i2").tobytes())
+        try:
+            self._file.write(rounded.astype("<i2").tobytes())
+            self._file.flush()
+        except OSError as error:
+            raise InputError(f"{self._path}: cannot be written: {error.strerror}") from error
         self._scales.append(scale)
         self.lengths.append(len(samples))
         self._starts.append(self._starts[-1] + len(samples))
@@ -75,12 +88,12 @@ class Recordings:
     @property
     def _samples(self) -> np.ndarray:
         if self._mapped is None:
-            self._file.flush()
             self._mapped = np.memmap(self._path, "<i2", mode="r", shape=(self._starts[-1],))
         return self._mapped
 
     def close(self) -> None:
         """Let go of the file and remove it."""
         self._mapped = None
-        self._file.close()
+        with suppress(OSError):
+            self._file.close()
         self._path.unlink(missing_ok=True)

@@ -115,6 +115,8 @@ def _train(args: argparse.Namespace) -> int:
         problems.add(problem)
     total = sum(clip.split == TRAIN for clip in dataset.clips)
     run = None
+    if args.ensemble is not None and args.system not in NETWORK_NAMES:
+        raise InputError(f"--ensemble: the system {args.system} has no network; see --system")
     if args.system in NETWORK_NAMES:
         run = TrainingRun(args.output.with_suffix(".run"), _config(args, dataset), force=args.force)
         if run.resumes:

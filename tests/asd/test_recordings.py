@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asd.recordings import Recordings
+from fewshot.errors import InputError
 
 
 @pytest.fixture
@@ -52,3 +53,11 @@ def test_the_file_goes(tmp_path):
     kept.waveform(0)
     kept.close()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_told(tmp_path):
+    kept = Recordings("/dev/full")
+    kept._path = tmp_path / "waveforms"
+    with pytest.raises(InputError, match="waveforms: cannot be written: No space left on device"):
+        kept.append(np.ones(100))
+    kept.close()

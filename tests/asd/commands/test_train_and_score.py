@@ -206,3 +206,10 @@ def test_a_stopped_training_goes_on(dcase, tmp_path, command, capsys, monkeypatc
     assert capsys.readouterr().err.startswith(f"goes on with what {tmp_path / 'm.run'} holds\n")
     epochs = [row["epoch"] for row in rows_of((tmp_path / "m.run" / "log.csv").read_text())]
     assert epochs == [*"1234", *map(str, range(4, 11))]
+
+
+def test_an_ensemble_needs_a_network(dcase, tmp_path, command, capsys):
+    assert command(train, dcase, "-o", tmp_path / "m.asd", "--ensemble", 2) == 2
+    assert capsys.readouterr().err == (
+        "asd-train: --ensemble: the system statistics has no network; see --system\n"
+    )
