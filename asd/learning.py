@@ -61,7 +61,6 @@ def learn(network: Network, training: Training) -> Embedder:
     labels = one_hot(torch.tensor([known.index(name) for name in names]), len(known)).float()
     generator = torch.Generator().manual_seed(seed)
     n_batches = max(1, round(len(recordings) / network.batch_size))
-    epochs = max(network.epochs, -(-network.least_steps // n_batches))
 
     def batches(_epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         order = torch.randperm(len(recordings), generator=generator)
@@ -80,16 +79,16 @@ def learn(network: Network, training: Training) -> Embedder:
                 nn.ModuleList([task]),
                 batches,
                 task,
-                epochs=epochs,
+                epochs=network.epochs,
                 on_epoch=lambda epoch, loss: training.on_epoch(
-                    network.title, epoch + 1, epochs, loss
+                    network.title, epoch + 1, network.epochs, loss
                 ),
                 checkpoint=training.checkpoint(network.title),
                 generator=generator,
             )
         except FloatingPointError as error:
             raise InputError(f"{error}; try another seed or loss") from error
-        rounds = min(-(-SETTLING_STEPS // n_batches), epochs)
+        rounds = min(-(-SETTLING_STEPS // n_batches), network.epochs)
         estimate_norms(task, (batch for _ in range(rounds) for batch in batches(0)))
     head = task.regular if network.output == "posterior" else None
     return Embedder(network, encoder, n_samples, [keys[name] for name in known], head)

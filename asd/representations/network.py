@@ -68,8 +68,6 @@ class Network(Representation):
     classes : {"attributes", "sections", "machines", "one"}
         What is told apart: machine, section, attributes and domain, or less of it.
     epochs, batch_size : int
-    least_steps : int
-        Epochs are repeated until there are as many steps.
     member : int
         Of an ensemble; each has another seed.
     output : {"embedding", "posterior"}
@@ -99,7 +97,6 @@ class Network(Representation):
     classes: str = "attributes"
     epochs: int = 10
     batch_size: int = 64
-    least_steps: int = 0
     member: int = 0
     output: str = "embedding"
 
