@@ -6,6 +6,8 @@ has other speeds and another hall: how far the domains are from each other diffe
 machine and from seed to seed. What fails: a bearing that ticks, a rotor out of balance, a leak.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from fewshot.audio import SAMPLE_RATE
 from fewshot.augment import coloured_noise
 
 FAULTS = ("bearing", "imbalance", "leak")
+NO_FAULT = (None,)
+CLIPS_OF_A_RECORDING, FEWEST_RECORDINGS = 5, 3
 LOADS = ("low", "high")
 LEVEL_DB, LOUDER_DB = -32.0, 2.0
 """Of a machine that works, with a low load, and by how much it is louder with a high one."""
@@ -174,6 +178,9 @@ def write_dataset(
 ) -> Path:
     """Write clips as the challenge lays them out since 2022, section 00 of each machine.
 
+    Some five clips are cut from one recording, at least three recordings from each domain. Half of
+    the normal test clips come from those that training clips come from.
+
     Parameters
     ----------
     folder : path
@@ -185,7 +192,8 @@ def write_dataset(
     n_source, n_target : int
         Training clips of each domain.
     n_test : int
-        Test clips of each domain, normal ones and as many anomalous ones, all faults in turn.
+        Test clips of each domain, normal ones and as many anomalous ones, each recording with one
+        fault.
     duration_s : float
 
     Returns
@@ -196,28 +204,47 @@ def write_dataset(
     folder = Path(folder)
     for name in machines:
         rng = np.random.default_rng([seed, list(MACHINES).index(name)])
-        halls = {domain: Hall.drawn(rng) for domain in (SOURCE, TARGET)}
-        parts = [(TRAIN, NORMAL, SOURCE, n_source), (TRAIN, NORMAL, TARGET, n_target)]
-        parts += [
-            (TEST, condition, domain, n_test)
-            for domain in (SOURCE, TARGET)
-            for condition in (NORMAL, ANOMALY)
-        ]
-        for split, condition, domain, count in parts:
-            below = folder / name / split
-            below.mkdir(parents=True, exist_ok=True)
-            speeds = MACHINES[name].speeds_hz
-            speeds = speeds[:-2] if domain == SOURCE else speeds[-2:]
-            for i in range(count):
-                speed = speeds[i % len(speeds)]
-                load = LOADS[int(rng.integers(2))]
-                fault = FAULTS[i % len(FAULTS)] if condition == ANOMALY else None
-                samples = recording(name, speed, load, halls[domain], fault, rng, duration_s)
-                file = (
-                    f"section_00_{domain}_{split}_{condition}_{i:04d}_spd_{speed}_load_{load}.wav"
-                )
-                soundfile.write(below / file, samples, SAMPLE_RATE, subtype="PCM_16")
+        counts = Counter()
+        for domain, n_train in ((SOURCE, n_source), (TARGET, n_target)):
+            place = (name, domain, Hall.drawn(rng), rng, duration_s)
+            n_known = n_test // 2
+            known = _cut(n_train + n_known, NO_FAULT, *place)
+            tests = [*known[n_train:], *_cut(n_test - n_known, NO_FAULT, *place)]
+            parts = [(TRAIN, NORMAL, known[:n_train]), (TEST, NORMAL, tests)]
+            for split, condition, clips in [*parts, (TEST, ANOMALY, _cut(n_test, FAULTS, *place))]:
+                below = folder / name / split
+                below.mkdir(parents=True, exist_ok=True)
+                for samples, speed, load in clips:
+                    number = counts[split, condition, domain]
+                    counts[split, condition, domain] += 1
+                    file = (
+                        f"section_00_{domain}_{split}_{condition}_{number:04d}"
+                        f"_spd_{speed}_load_{load}.wav"
+                    )
+                    soundfile.write(below / file, samples, SAMPLE_RATE, subtype="PCM_16")
     return folder
+
+
+def _cut(
+    count: int,
+    faults: Sequence[str | None],
+    name: str,
+    domain: str,
+    hall: Hall,
+    rng: np.random.Generator,
+    duration_s: float,
+) -> list[tuple[np.ndarray, float, str]]:
+    """Clips with their speed and load, cut from a few recordings, in any order."""
+    speeds = MACHINES[name].speeds_hz
+    speeds = speeds[:-2] if domain == SOURCE else speeds[-2:]
+    n_recordings = min(count, max(FEWEST_RECORDINGS, -(-count // CLIPS_OF_A_RECORDING)))
+    clips = []
+    for i, some in enumerate(np.array_split(np.arange(count), n_recordings)):
+        speed, load = speeds[i % len(speeds)], LOADS[int(rng.integers(2))]
+        length_s = len(some) * duration_s
+        samples = recording(name, speed, load, hall, faults[i % len(faults)], rng, length_s)
+        clips += [(part, speed, load) for part in np.array_split(samples, len(some))]
+    return [clips[i] for i in rng.permutation(count)]
 
 
 def _partials(
