@@ -66,6 +66,8 @@ SETTINGS = {
     "short": {"n_source": 20, "n_target": 3, "duration_s": 2.0},
 }
 """Of `asd.synthesis.write_dataset`."""
+MANY = {"n_source": 100, "n_target": 10, "n_test": 50}
+"""The same where thresholds are looked at: rates are counted on many clips."""
 
 
 def _alone(network: Network, n_centres: int = 16) -> System:
@@ -374,7 +376,7 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     rows = args.row or list(TRAINING_FREE_NAMES)
     if args.false_alarms:
-        many = generated(args, "generated", n_source=100, n_target=10, n_test=50)
+        many = generated(args, "generated", **MANY)
         print_false_alarms(many, args.row or [DEFAULT], args)
         return
     if args.dcase_root is not None:

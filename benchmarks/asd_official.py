@@ -17,6 +17,7 @@ from pathlib import Path
 
 from asd.evaluation import (
     Official,
+    SectionScores,
     join,
     official_figures,
     read_scores,
@@ -104,6 +105,16 @@ def printed_in_2022(figures: Official, cell: Cell) -> float | None:
     return means and means[cell.column]
 
 
+def systems_of(
+    scores: Path, folder: str, year: int, truth: str | None
+) -> Iterator[tuple[str, list[SectionScores]]]:
+    """The name of every system in a folder, and its scored sections."""
+    known = None if truth is None else read_truth(scores / truth, year)
+    for system in sorted(path for path in (scores / folder).iterdir() if path.is_dir()):
+        scored = read_scores(system)
+        yield system.name, join(truth_of_names(scored) if known is None else known, scored)
+
+
 def replay(scores: Path, folder: str, year: int, truth: str | None, tables: str) -> Counter:
     """Compare all tables of all systems in a folder.
 
@@ -114,12 +125,9 @@ def replay(scores: Path, folder: str, year: int, truth: str | None, tables: str)
         neither ("differ"), and intervals that agree.
     """
     counts: Counter = Counter()
-    known = None if truth is None else read_truth(scores / truth, year)
-    for system in sorted(path for path in (scores / folder).iterdir() if path.is_dir()):
-        scored = read_scores(system)
-        sections = join(truth_of_names(scored) if known is None else known, scored)
+    for system, sections in systems_of(scores, folder, year, truth):
         everything = official_figures(sections, year)
-        for table in sorted((scores / folder).glob(tables.format(system=system.name))):
+        for table in sorted((scores / folder).glob(tables.format(system=system))):
             figures = everything
             if tables.endswith("_roc.csv"):
                 own = [s for s in sections if table.name.startswith(f"result_{_full(year, s)}_")]
