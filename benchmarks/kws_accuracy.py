@@ -116,11 +116,7 @@ def conditioned(path: Path) -> np.ndarray:
 
 def candidates(system: System, path: Path, name: str, duration_s: float) -> list[Event]:
     """Every best match in a recording that overlaps with no better one."""
-    searcher = Searcher(
-        [t.frames for t in system.templates],
-        means=[t.mean for t in system.templates],
-        deviations=[t.deviation for t in system.templates],
-    )
+    searcher = Searcher.of(system.templates)
     return [
         Event(
             name,

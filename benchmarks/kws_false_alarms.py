@@ -59,16 +59,6 @@ def streams(speech: Path, keywords: set[str], hours: float, seed: int) -> Iterat
             return
 
 
-def searcher_of(model: kws.KeywordModel, threshold: float) -> Searcher:
-    """Searcher for all of a model's templates."""
-    return Searcher(
-        [t.frames for t in model.templates],
-        thresholds=threshold,
-        means=[t.mean for t in model.templates],
-        deviations=[t.deviation for t in model.templates],
-    )
-
-
 def halves(
     folder: Path, fold: str, model: kws.KeywordModel, carrier: np.ndarray, share: float
 ) -> tuple[int, int]:
@@ -84,7 +74,7 @@ def halves(
         around = carrier[start : start + 4 * rate].copy()
         level = np.std(around) / max(np.std(part), 1e-6)
         around[2 * rate : 2 * rate + len(part)] = part * level
-        searcher = searcher_of(model, model.threshold)
+        searcher = Searcher.of(model.templates, thresholds=model.threshold)
         matches = searcher.push(embed(model.source, around)) + searcher.finish()
         planted += 1
         fired += any(
@@ -130,7 +120,7 @@ def main() -> None:
         seconds += len(samples) / audio.SAMPLE_RATE
         frames = embed(source, samples)
         for key, model in models.items():
-            searcher = searcher_of(model, LEAST)
+            searcher = Searcher.of(model.templates, thresholds=LEAST)
             scores[key] += [m.score for m in searcher.push(frames) + searcher.finish()]
     hours = seconds / 3600
     print(f"{hours:.1f} hours of speech without {', '.join(sorted(keywords))}")

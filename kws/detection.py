@@ -46,11 +46,9 @@ class Detector:
         self._source = model.source.to(resolve_device(device))
         self._stream = self._source.stream()
         self._templates = [t for t in model.templates if t.keyword in self.keywords]
-        self._searcher = Searcher(
-            [t.frames for t in self._templates],
+        self._searcher = Searcher.of(
+            self._templates,
             thresholds=np.array([thresholds[t.keyword] for t in self._templates], np.float32),
-            means=[t.mean for t in self._templates],
-            deviations=[t.deviation for t in self._templates],
             keyword_of=[self.keywords.index(t.keyword) for t in self._templates],
             keep_scores=keep_scores,
             parallel=parallel,
@@ -86,7 +84,8 @@ class Detector:
         times_s : np.ndarray, shape (n_frames,)
             Centres of the frames.
         scores : np.ndarray, shape (n_keywords, n_frames)
-            Score of the best template's path that ends there; -inf where none does.
+            Score of the best template's whole path that ends there; -inf where none does. Events of
+            calibrated templates are scored by its worse half (`kws.halves`) and may lie lower.
         """
         scores = self._searcher.scores()
         times = self._source.first_s + np.arange(scores.shape[1]) * self._source.hop_s

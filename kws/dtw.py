@@ -1,4 +1,4 @@
-"""Numba kernels of dynamic time warping: search, selection, alignment.
+"""Numba kernels of dynamic time warping: search, selection, halves of paths, alignment.
 
 Search. For a template of L frames and the cost ``c[i, j]`` of its frame i at the recording's frame
 j, a path that ends in (i, j) costs at least ::
@@ -237,6 +237,49 @@ def longest_pieces(owner, count):
             onsets[number] = onset
             lengths[number] = t + 1 - onset
     return onsets, lengths
+
+
+@njit(cache=True, nogil=True)
+def worse_half(costs):
+    """Mean cost of the worse half of the best path that ends in the last frame.
+
+    The path is that of `advance`; its first half is in the first ``L // 2`` frames of the template.
+
+    Parameters
+    ----------
+    costs : np.ndarray, shape (L, n), float32
+        Costs of a template's frames at a recording's frames.
+
+    Returns
+    -------
+    float
+        Sum of the costs of the half's visited cells, divided by their number; inf where no path
+        ends in the last frame.
+    """
+    m, n = costs.shape
+    D = np.full((m + 1, n + 2), np.inf, np.float32)
+    D[1, 2:] = costs[0]
+    for i in range(1, m):
+        for j in range(n):
+            D[i + 1, j + 2] = costs[i, j] + min(D[i, j + 1], D[i, j], D[i - 1, j + 1])
+    if D[m, n + 1] == np.inf:
+        return np.inf
+    sums, cells = np.zeros(2), np.zeros(2, np.int64)
+    i, j = m, n + 1
+    while i > 0:
+        half = int(i > m // 2)
+        sums[half] += costs[i - 1, j - 2]
+        cells[half] += 1
+        direct, long, short = D[i - 1, j - 1], D[i - 1, j - 2], np.float32(np.inf)
+        if i > 1:
+            short = D[i - 2, j - 1]
+        if direct <= long and direct <= short:
+            i, j = i - 1, j - 1
+        elif long <= short:
+            i, j = i - 1, j - 2
+        else:
+            i, j = i - 2, j - 1
+    return np.max(sums / np.maximum(cells, 1))
 
 
 @njit(cache=True, nogil=True)

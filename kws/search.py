@@ -5,12 +5,17 @@ same memory, and how it is cut into blocks changes nothing in the result.
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from kws import dtw
+from kws.halves import ROUNDING, half_score, whole_thresholds
 from kws.selection import Match, Selection
+
+if TYPE_CHECKING:
+    from kws.templates import Template
 
 GRID = 64
 """Frames whose costs are computed at a time, counted from the beginning of the recording."""
@@ -24,8 +29,6 @@ MOST_FRAMES = 1 << 12
 MOST_CELLS = 1 << 21
 PARALLEL_CELLS = 1 << 20
 """Costs below which the cores are not worth waking."""
-ROUNDING = 1e-5
-"""More than what scores lose when they are scaled."""
 
 
 class ScoreCurves:
@@ -153,10 +156,13 @@ class Searcher:
         Least score of a match; all may be -inf.
     means, deviations : float or array of shape (n_templates,)
         Scores are given as deviations above these means; as they are, they lie in [-2, 0].
+    halves : array of shape (n_templates, 2), optional
+        Matches are scored by the worse half of their path, as deviations (second column) above
+        these means (first column). Whole paths still say which is the best match at each time.
     keyword_of : sequence of int, optional
         Keyword of each template, for `scores`; by default each has its own.
     keep_scores : bool
-        Keep the score curves, 4 bytes per keyword and frame.
+        Keep the score curves, always of whole paths, 4 bytes per keyword and frame.
     parallel : bool
         Share long work among the processor's cores. Pass False where several recordings are
         searched in threads.
@@ -172,6 +178,7 @@ class Searcher:
     steps (1, 1), (1, 2) and (2, 1), cost ``1 - cosine`` and division by the number of visited
     cells, as `kws.dtw` defines it; then `Selection`. As skipped frames cost nothing, least cost
     favours paths that skip frames of the template: matches tend to be shorter than what was said.
+    The worse half is not in the dissertation.
     """
 
     def __init__(
@@ -181,6 +188,7 @@ class Searcher:
         thresholds: ArrayLike = -np.inf,
         means: ArrayLike = 0.0,
         deviations: ArrayLike = 1.0,
+        halves: ArrayLike | None = None,
         keyword_of: Sequence[int] | None = None,
         keep_scores: bool = False,
         parallel: bool = True,
@@ -188,10 +196,31 @@ class Searcher:
         self._curves = ScoreCurves(templates, means=means, deviations=deviations, parallel=parallel)
         self._thresholds = np.empty(len(templates))
         self._thresholds[:] = thresholds
-        self._selection = Selection(self._curves.lengths, self._thresholds)
+        self._whole_thresholds = self._thresholds
+        self._halves = None if halves is None else np.array(halves)
+        if self._halves is not None:
+            self._whole_thresholds = whole_thresholds(
+                self._thresholds, np.array(means), np.array(deviations), self._halves
+            )
+        rescore = None if halves is None else self._half_score
+        self._selection = Selection(self._curves.lengths, self._whole_thresholds, rescore)
+        self._templates = templates
+        self._recent = np.empty((0, templates[0].shape[1]), np.float32)
         self._keyword_of = np.arange(len(templates)) if keyword_of is None else np.array(keyword_of)
         self._kept: list[np.ndarray] | None = [] if keep_scores else None
         self._waiting = np.empty((0, templates[0].shape[1]), np.float32)
+
+    @classmethod
+    def of(cls, templates: Sequence["Template"], **options: Any) -> "Searcher":
+        """Searcher for templates with their calibration; the options are the other parameters."""
+        halves = [(t.half_mean, t.half_deviation) for t in templates]
+        return cls(
+            [t.frames for t in templates],
+            means=[t.mean for t in templates],
+            deviations=[t.deviation for t in templates],
+            halves=None if any(None in half for half in halves) else halves,
+            **options,
+        )
 
     def push(self, frames: np.ndarray) -> list[Match]:
         """Take frames, give the matches that no later frame can change.
@@ -224,7 +253,7 @@ class Searcher:
         """Give the remaining matches, at the end of the recording."""
         matches = self._advance(self._waiting) if len(self._waiting) else []
         self._waiting = self._waiting[:0]
-        return matches + self._selection.finish()
+        return matches + self._reaching(self._selection.finish())
 
     def scores(self) -> np.ndarray:
         """Best score over the templates of each keyword at every frame, with `keep_scores`.
@@ -250,8 +279,23 @@ class Searcher:
             best = np.full((self._keyword_of.max() + 1, len(frames)), -np.inf, np.float32)
             np.maximum.at(best, self._keyword_of, scores)
             self._kept.append(best)
-        horizon = self._curves.earliest_start(self._thresholds)
-        return self._selection.push(scores, starts, horizon)
+        horizon = self._curves.earliest_start(self._whole_thresholds)
+        if self._halves is None:
+            return self._selection.push(scores, starts, horizon)
+        self._recent = np.concatenate((self._recent, frames))
+        matches = self._selection.push(scores, starts, horizon)
+        waiting = self._curves.n_frames - self._selection.first_frame
+        self._recent = self._recent[len(self._recent) - waiting :].copy()
+        return self._reaching(matches)
+
+    def _half_score(self, template: int, onset: int, offset: int) -> float:
+        first = self._curves.n_frames - len(self._recent)
+        path = self._recent[onset - first : offset - first]
+        mean, deviation = self._halves[template]
+        return float((half_score(self._templates[template], path) - mean) / deviation)
+
+    def _reaching(self, matches: Sequence[Match]) -> list[Match]:
+        return [m for m in matches if m.score >= self._thresholds[m.template]]
 
 
 def search(

@@ -1,5 +1,6 @@
 """Selection of matches: score curves in, at each time the best match out."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,8 @@ class Match:
     onset_frame, offset_frame : int
         First frame and the one after the last.
     score : float
-        Negative mean cost along the path, in [-2, 0]; higher is better.
+        Negative mean cost along the path or its worse half, in [-2, 0]; or its deviations above
+        that of other sound. Higher is better.
     """
 
     template: int
@@ -49,6 +51,9 @@ class Selection:
         Frames of each template.
     thresholds : np.ndarray, shape (n_templates,), float64
         Least score of a candidate.
+    rescore : callable, optional
+        Score of a match, from its template and the first frame of its path and that after its last;
+        by default that of the candidate.
 
     Raises
     ------
@@ -56,7 +61,12 @@ class Selection:
         A threshold is NaN, or they differ and one is infinite.
     """
 
-    def __init__(self, lengths: np.ndarray, thresholds: np.ndarray) -> None:
+    def __init__(
+        self,
+        lengths: np.ndarray,
+        thresholds: np.ndarray,
+        rescore: Callable[[int, int, int], float] | None = None,
+    ) -> None:
         differ = (thresholds != thresholds[0]).any()
         if np.isnan(thresholds).any() or (differ and not np.isfinite(thresholds).all()):
             raise ValueError("thresholds must be numbers, and finite where they differ")
@@ -64,6 +74,7 @@ class Selection:
         self._handicaps = thresholds - least if differ else np.zeros(len(thresholds))
         self._lengths = lengths
         self._thresholds = thresholds
+        self._rescore = rescore
         self._n_frames = 0
         self._last_scores = np.full(len(lengths), -np.inf, np.float32)
         self._last_starts = np.zeros(len(lengths), np.int64)
@@ -72,6 +83,11 @@ class Selection:
         self._base = 0
         self._best = np.empty(0)
         self._owner = np.empty(0, np.int32)
+
+    @property
+    def first_frame(self) -> int:
+        """First frame that the paths of later matches can hold."""
+        return self._base
 
     def push(self, scores: np.ndarray, starts: np.ndarray, horizon: int) -> list[Match]:
         """Take pieces of the score curves, give the matches that are certain.
@@ -133,7 +149,7 @@ class Selection:
                 int(self._candidates["template"][c]),
                 self._base + int(onsets[c]),
                 self._base + int(onsets[c] + lengths[c]),
-                float(self._candidates["score"][c]),
+                self._score(c),
             )
             for c in kept
         ]
@@ -143,3 +159,7 @@ class Selection:
         self._owner = np.maximum(self._owner[past:] - count, -1)
         self._base += past
         return matches
+
+    def _score(self, number: int) -> float:
+        template, onset, offset, score = self._candidates[number].item()
+        return score if self._rescore is None else self._rescore(template, onset, offset)

@@ -26,12 +26,17 @@ class Template:
     mean, deviation : float
         Of the best scores in stretches of other sound: scores are given as deviations above that
         mean.
+    half_mean, half_deviation : float or None
+        The same of the worse halves of those paths, by which matches are scored; None: they are
+        scored by the whole path.
     """
 
     keyword: str
     frames: np.ndarray = field(repr=False)
     mean: float = 0.0
     deviation: float = 1.0
+    half_mean: float | None = None
+    half_deviation: float | None = None
 
 
 def templates_of(sequences: Sequence[np.ndarray], mode: str = "barycenter") -> list[np.ndarray]:

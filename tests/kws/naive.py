@@ -33,14 +33,29 @@ def curve(costs):
     return scores, starts
 
 
+def worse_halves(costs):
+    """Mean cost of the worse half of the path that ends in each frame; inf where none does."""
+    worse = np.full(costs.shape[1], np.inf)
+    for j, path in enumerate(accumulate(costs, STEPS, lambda i, j: i == 0)[1][-1]):
+        if path:
+            late = np.array([i >= len(costs) // 2 for i, _ in path])
+            cells = np.array([costs[cell] for cell in path])
+            worse[j] = max(cells[half].mean() for half in (late, ~late) if half.any())
+    return worse
+
+
 def curves(templates, frames):
     """Score curves of all templates."""
     made = [curve(np.maximum(1 - template @ frames.T, 0)) for template in templates]
     return np.array([scores for scores, _ in made]), np.array([starts for _, starts in made])
 
 
-def select(scores, starts, lengths, thresholds):
-    """Matches (template, onset, offset, score) of score curves, by paths' ends and templates."""
+def select(scores, starts, lengths, thresholds, given=None):
+    """Matches (template, onset, offset, score) of score curves, by paths' ends and templates.
+
+    Their scores are those that are given, by default those by which they rank.
+    """
+    given = scores if given is None else given
     bordered = np.pad(scores, ((0, 0), (1, 1)), constant_values=-np.inf)
     handicaps = np.where(np.isfinite(thresholds), thresholds, 0)
     candidates = [
@@ -57,7 +72,7 @@ def select(scores, starts, lengths, thresholds):
         pieces = list(zip(borders[::2], borders[1::2], strict=True))
         onset, offset = max(pieces, key=np.ptp, default=(0, 0))
         if 2 * (offset - onset) >= lengths[k]:
-            matches.append((j, (k, int(onset), int(offset), float(scores[k, j]))))
+            matches.append((j, (k, int(onset), int(offset), float(given[k, j]))))
     return [match for _, match in sorted(matches)]
 
 

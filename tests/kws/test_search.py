@@ -194,6 +194,62 @@ def test_empty_recording():
     assert scores.shape == starts.shape == (1, 0)
 
 
+def halved(lengths, step):
+    """Options of a search by halves whose calibration is exact, and differs by template."""
+    numbers = np.arange(len(lengths))
+    return {
+        "means": -0.5 - step * numbers / 8,
+        "deviations": 0.5,
+        "halves": np.stack([-0.75 - step * numbers / 4, np.full(len(lengths), 0.25)], axis=1),
+    }
+
+
+def naive_halves(templates, frames, means, deviations, halves):
+    """Matches by whole paths, scored by the worse half of the path that each had."""
+    scores, starts = naive.curves(templates, frames)
+    scaled = (scores - means[:, None].astype(np.float32)) / np.float32(deviations)
+    costs = [np.maximum(1 - template @ frames.T, 0) for template in templates]
+    worse = -np.array([naive.worse_halves(cost) for cost in costs])
+    worse = (worse - halves[:, :1]) / halves[:, 1:]
+    lengths = [len(template) for template in templates]
+    matches = naive.select(scaled, starts, lengths, np.full(len(templates), -np.inf), worse)
+    return [pytest.approx(match) for match in matches]
+
+
+@settings(max_examples=40)
+@given(lengths=lengths_of_templates, n=st.integers(0, 100), step=st.booleans(), seed=seeds)
+def test_matches_are_scored_by_the_worse_half(lengths, n, step, seed):
+    rng = np.random.default_rng(seed)
+    templates = [exact_frames(rng, length) for length in lengths]
+    frames = exact_frames(rng, n)
+    options = halved(lengths, step)
+    found = pushed(frames, [1000], templates, **options) if n else []
+    assert [astuple(match) for match in found] == naive_halves(templates, frames, **options)
+
+
+@settings(max_examples=40)
+@given(
+    lengths=lengths_of_templates,
+    sizes=st.lists(st.integers(0, 3 * GRID), min_size=1, max_size=4).filter(any),
+    threshold=st.sampled_from([-4.0, -1.0, 0.0, 1.0]),
+    steps=st.tuples(st.booleans(), st.booleans()),
+    seed=seeds,
+)
+def test_thresholds_and_pieces_only_filter_matches_by_halves(
+    lengths, sizes, threshold, steps, seed
+):
+    rng = np.random.default_rng(seed)
+    templates = [exact_frames(rng, length) for length in lengths]
+    frames = exact_frames(rng, 3 * GRID)
+    options = halved(lengths, steps[0])
+    offsets = 0.25 * steps[1] * np.arange(len(lengths))
+    lowest = offsets - 30 if steps[1] else -np.inf
+    everything = pushed(frames, [1000], templates, thresholds=lowest, **options)
+    thresholds = threshold + offsets
+    found = pushed(frames, sizes, templates, thresholds=thresholds, **options)
+    assert found == [m for m in everything if m.score >= thresholds[m.template]]
+
+
 def test_kept_scores_are_the_best_of_each_keyword():
     rng = np.random.default_rng(0)
     templates = [random_frames(rng, length) for length in (4, 6, 5)]
