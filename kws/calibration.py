@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from kws.halves import half_score
 from kws.search import score_curves
 from kws.templates import Template
 
@@ -12,7 +13,7 @@ NO_MATCH = -2.0
 """Score where a clip is too short for any path through a template (cosine costs end at 2)."""
 PEAK_S = 1.0
 """Length of the stretches of other sound whose best scores are the measure."""
-THRESHOLD = 4.5
+THRESHOLD = 4.75
 """Deviations above the background from which on a match counts.
 
 Chosen on the validation parts of `benchmarks/kws_accuracy.py`, as one number for all of them.
@@ -58,7 +59,7 @@ class EnrolmentScores:
 
 
 def best_score(templates: Sequence[Template], frames: np.ndarray) -> float:
-    """Best score of any of the templates anywhere in a recording.
+    """Score of the best match of any of the templates anywhere in a recording.
 
     Parameters
     ----------
@@ -70,13 +71,12 @@ def best_score(templates: Sequence[Template], frames: np.ndarray) -> float:
     float
         `NO_MATCH`, as a score of the first template, where none fits.
     """
-    scores, _ = score_curves([t.frames for t in templates], frames)
-    best = np.maximum(scores.max(axis=1, initial=-np.inf), NO_MATCH)
-    return max((float(b) - t.mean) / t.deviation for b, t in zip(best, templates, strict=True))
+    wholes, halves = _best(templates, frames, max(1, len(frames)))
+    return float(_scores(templates, wholes, halves).max())
 
 
 def peaks(templates: Sequence[Template], frames: np.ndarray, hop_s: float) -> np.ndarray:
-    """Best score of each template in every second of other sound.
+    """Score of the best match of each template in every second of other sound.
 
     Parameters
     ----------
@@ -91,12 +91,7 @@ def peaks(templates: Sequence[Template], frames: np.ndarray, hop_s: float) -> np
     np.ndarray, shape (n_templates, n_stretches)
         The first second, in which long templates do not end, is left out.
     """
-    length = round(PEAK_S / hop_s)
-    scores, _ = score_curves([t.frames for t in templates], frames)
-    whole = scores.shape[1] // length * length
-    best = scores[:, :whole].reshape(len(templates), -1, length).max(axis=2)[:, 1:]
-    means, deviations = (np.array([[t.mean, t.deviation] for t in templates])).T
-    return (np.maximum(best, NO_MATCH) - means[:, None]) / deviations[:, None]
+    return _scores(templates, *_peaks(templates, frames, hop_s))
 
 
 def calibrated(templates: Sequence[Template], frames: np.ndarray, hop_s: float) -> list[Template]:
@@ -112,14 +107,19 @@ def calibrated(templates: Sequence[Template], frames: np.ndarray, hop_s: float) 
 
     Notes
     -----
-    Mean and standard deviation of the best scores in one second of sound each (`peaks`). One
-    threshold then means the same for short and long, frequent and rare sounds.
+    Mean and standard deviation of the best scores in one second of sound each, by the whole path
+    and by its worse half (`kws.halves`). One threshold then means the same for short and long,
+    frequent and rare sounds.
     """
-    raw = [replace(t, mean=0.0, deviation=1.0) for t in templates]
-    best = peaks(raw, frames, hop_s)
     return [
-        replace(t, mean=float(b.mean()), deviation=max(float(b.std()), 1e-3))
-        for t, b in zip(raw, best, strict=True)
+        replace(
+            template,
+            mean=float(whole.mean()),
+            deviation=max(float(whole.std()), 1e-3),
+            half_mean=float(half.mean()),
+            half_deviation=max(float(half.std()), 1e-3),
+        )
+        for template, whole, half in zip(templates, *_peaks(templates, frames, hop_s), strict=True)
     ]
 
 
@@ -145,6 +145,51 @@ def held_out_peaks(templates: Sequence[Template], frames: np.ndarray, hop_s: flo
         [
             peaks(calibrated(templates, halves[1 - i], hop_s), halves[i], hop_s).max(axis=0)
             for i in (0, 1)
+        ]
+    )
+
+
+def _peaks(
+    templates: Sequence[Template], frames: np.ndarray, hop_s: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of `_best` in every second but the first."""
+    length = round(PEAK_S / hop_s)
+    wholes, halves = _best(templates, frames, length)
+    return wholes[:, 1:], halves[:, 1:]
+
+
+def _best(
+    templates: Sequence[Template], frames: np.ndarray, length: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Best whole path of each template that ends in each stretch of so many frames.
+
+    Returns
+    -------
+    wholes, halves : np.ndarray, shape (n_templates, n_frames // length)
+        Raw scores of the path and of its worse half; `NO_MATCH` where there is no path.
+    """
+    scores, starts = score_curves([t.frames for t in templates], frames)
+    count = scores.shape[1] // length
+    ends = scores[:, : count * length].reshape(len(templates), count, length).argmax(axis=2)
+    ends += length * np.arange(count)
+    wholes, halves = np.full((2, *ends.shape), NO_MATCH)
+    for k, s in np.ndindex(ends.shape):
+        end = ends[k, s]
+        start = starts[k, end]
+        if start >= 0:
+            wholes[k, s] = scores[k, end]
+            halves[k, s] = half_score(templates[k].frames, frames[start : end + 1])
+    return wholes, halves
+
+
+def _scores(templates: Sequence[Template], wholes: np.ndarray, halves: np.ndarray) -> np.ndarray:
+    """Scores of matches as the templates are calibrated, shape (n_templates, n)."""
+    return np.array(
+        [
+            (whole - t.mean) / t.deviation
+            if t.half_mean is None
+            else (half - t.half_mean) / t.half_deviation
+            for t, whole, half in zip(templates, wholes, halves, strict=True)
         ]
     )
 

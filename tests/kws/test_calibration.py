@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from kws.calibration import (
     peaks,
     threshold_at_rate,
 )
+from kws.halves import half_score
 from kws.search import score_curves
 from kws.templates import Template
 
@@ -85,9 +88,28 @@ def test_calibrated_scores_are_deviations_above_other_sound(words):
     standard = peaks(templates, other, hop_s=0.02)
     np.testing.assert_allclose(standard.mean(axis=1), 0, atol=1e-6)
     np.testing.assert_allclose(standard.std(axis=1), 1, atol=1e-5)
-    raw = best_score([Template("a", words[0][:3])], other)
-    expected = (raw - templates[0].mean) / templates[0].deviation
-    assert best_score(templates[:1], other) == pytest.approx(expected)
+
+
+def test_calibrated_scores_are_those_of_the_worse_half_of_the_best_path(words):
+    rng = np.random.default_rng(4)
+    other = unit(rng.standard_normal((500, 16)))
+    (template,) = calibrated([Template("a", words[0])], other, hop_s=0.02)
+    ((scores,), (starts,)) = score_curves([template.frames], other)
+    halves = []
+    for first in range(50, 500, 50):
+        end = first + int(np.argmax(scores[first : first + 50]))
+        halves.append(half_score(template.frames, other[starts[end] : end + 1]))
+    calibration = template.half_mean, template.half_deviation
+    assert calibration == pytest.approx((np.mean(halves), np.std(halves)))
+    expected = (np.array(halves) - template.half_mean) / template.half_deviation
+    np.testing.assert_allclose(peaks([template], other, hop_s=0.02)[0], expected)
+    end = int(np.argmax(scores))
+    half = half_score(template.frames, other[starts[end] : end + 1])
+    expected = (half - template.half_mean) / template.half_deviation
+    assert best_score([template], other) == pytest.approx(expected)
+    whole = replace(template, half_mean=None, half_deviation=None)
+    expected = (scores.max() - template.mean) / template.deviation
+    assert best_score([whole], other) == pytest.approx(expected)
 
 
 def test_silence_has_no_deviation_and_calibrates_all_the_same(words):
