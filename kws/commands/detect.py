@@ -70,7 +70,8 @@ thresholds and events; of recordings longer than five minutes an overview and th
 with the missed true events and the highest scores. With --candidates, outlines are events below the
 model's threshold.
 
-Scores are deviations above what ordinary speech reaches; higher is surer. With models of the
+Scores are deviations above what ordinary speech reaches; higher is surer. An event has that of the
+half of the word that fits worse, a curve of --plot that of the whole word. With models of the
 encoder "scratch" they are negative distances, between -2 and 0.
 Exit status: 0 done, 1 some recordings failed (each is named), 2 nothing done, 130 interrupted.
 """
