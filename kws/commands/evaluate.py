@@ -226,9 +226,6 @@ def _outputs(args: argparse.Namespace) -> list[Path]:
     return outputs
 
 
-# --- inputs -----------------------------------------------------------------------------------
-
-
 def _read(args: argparse.Namespace) -> Inputs:
     # "." and ".." apart, names of the reference and the list are compared as they are.
     reference = [
@@ -289,9 +286,6 @@ def _tell_strange(console: Console, files: Sequence[str], *, listed: bool) -> No
     console.warning(f"events of {recordings} that {lacking} lacks are {so}: {named}")
 
 
-# --- pictures ---------------------------------------------------------------------------------
-
-
 def _draw(
     args: argparse.Namespace,
     inputs: Inputs,
@@ -318,9 +312,6 @@ def _draw(
     if not args.tune:
         what = "the curves end at the lowest score in EVENTS"
         args.console.info(f"{what}; for whole ones use kws-detect --candidates, and --tune here")
-
-
-# --- results ----------------------------------------------------------------------------------
 
 
 def _text(result: Evaluation, tolerance: Mapping[str, float]) -> str:

@@ -110,9 +110,6 @@ def _model(args: argparse.Namespace) -> "OpenSetClassifier":
     return model if args.threshold is None else model.set_threshold(args.threshold)
 
 
-# --- answers ----------------------------------------------------------------------------------
-
-
 def _answer(args: argparse.Namespace, durations: dict[str, float], problems: Problems) -> int:
     format = _table_format(args)
     if args.output is not None:
@@ -200,9 +197,6 @@ def _text(value: object) -> str:
 
 def _rounded(value: object) -> object:
     return float(_text(value)) if isinstance(value, float) else value
-
-
-# --- events -----------------------------------------------------------------------------------
 
 
 def _monitor(args: argparse.Namespace, durations: dict[str, float], problems: Problems) -> int:
