@@ -33,5 +33,7 @@ PIECES = 4
 """What a machine's only training clip is cut into."""
 WINDOW_S = 10.0
 """Length of the windows that long recordings are scored in; that of the challenge's clips."""
+FIRST_YEAR, LAST_YEAR = 2020, 2025
+"""Of DCASE Challenge Task 2, as far as it is known here."""
 MASKS = 2000
 """Random ones that a clip is explained by."""

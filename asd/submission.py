@@ -1,13 +1,12 @@
 """Scores and decisions in the files that the organisers of a challenge ask for."""
 
-import csv
-import io
 from collections.abc import Iterable
 from pathlib import Path
 
 from asd.evaluation.scores import DECISION, SCORE, ScoredClip, challenge_file
 from asd.names import parse_name
 from fewshot.errors import InputError
+from fewshot.tables import csv_text
 
 
 def submission_files(clips: Iterable[ScoredClip], year: int) -> dict[str, str]:
@@ -57,7 +56,7 @@ def submission_files(clips: Iterable[ScoredClip], year: int) -> dict[str, str]:
             )
         decision = str(int(clip.decision))
         rows.setdefault(_file_name(DECISION, clip, year), []).append((name, decision))
-    return {file: _text(own) for file, own in sorted(rows.items())}
+    return {file: csv_text(own) for file, own in sorted(rows.items())}
 
 
 def others_in(folder: str | Path, files: Iterable[str]) -> list[Path]:
@@ -89,9 +88,3 @@ def _file_name(kind: str, clip: ScoredClip, year: int) -> str:
             "of the challenge; give a plain name and a number, such as fan and 00"
         )
     return name
-
-
-def _text(rows: Iterable[tuple[str, str]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()

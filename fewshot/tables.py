@@ -157,3 +157,14 @@ def number(where: str, column: str, value: object) -> float:
     if not math.isfinite(result):
         raise InputError(f"{where}: {column} is {value!r}, not a finite number")
     return result
+
+
+def csv_text(rows: Iterable[Sequence]) -> str:
+    r"""Rows, the header among them, as a CSV.
+
+    >>> csv_text([("a", "b"), (1, "x,y")])
+    'a,b\n1,"x,y"\n'
+    """
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()

@@ -1,13 +1,12 @@
 """What went wrong with each event: missed, confused, invented or moved."""
 
-import csv
-import io
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from fewshot.event_scores import overlaps
 from fewshot.events import Event
+from fewshot.tables import csv_text
 from kws.matching import Matching
 
 RIGHT, MOVED, CONFUSED, MISSED, INVENTED = "right", "moved", "confused", "missed", "invented"
@@ -164,13 +163,9 @@ def confusion(found: Iterable[Outcome], keywords: Sequence[str]) -> list[list[in
 
 def to_csv(found: Iterable[Outcome]) -> str:
     """Outcomes that are errors as CSV with the header `COLUMNS`; what is missing is empty."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for outcome in found:
-        if outcome.kind != RIGHT:
-            writer.writerow(error_fields(outcome))
-    return text.getvalue()
+    return csv_text(
+        [COLUMNS, *(error_fields(outcome) for outcome in found if outcome.kind != RIGHT)]
+    )
 
 
 def error_fields(outcome: Outcome) -> list[str]:

@@ -1,9 +1,7 @@
 """The clips that a command is told of, and what machine and section each of them is of."""
 
 import argparse
-import csv
-import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,13 +78,6 @@ def load_model(args: argparse.Namespace) -> "MachineModel":
 
         model.to(resolve_device(args.device))
     return model
-
-
-def csv_text(rows: Iterable[tuple]) -> str:
-    """Rows as the text of a CSV."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
 
 
 def write_text(path: Path, text: str, force: bool) -> None:

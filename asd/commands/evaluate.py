@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from asd.config import FIRST_YEAR, LAST_YEAR
 from fewshot.console import (
     Problems,
     add_force,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 OFFICIAL, OWN = "official", "own-domain"
 SUFFIXES = (".csv", ".json")
 COLUMNS = ("system", "definition", "machine", "section", "mean", "figure", "value")
-FIRST_YEAR, LAST_YEAR = 2020, 2025
 
 EPILOG = """\
 examples:

@@ -6,13 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from asd.commands.clips import csv_text, load_model, write_text
+from asd.commands.clips import load_model, write_text
 from asd.config import WINDOW_S
 from fewshot.console import Problems, positive_float, positive_int, progress, use_threads
 from fewshot.errors import InputError
 from fewshot.event_files import check_outputs, files_in, plan, write
 from fewshot.events import CSV_HEADER, Event, csv_line, jsonl_line
 from fewshot.inputs import STDIN, recordings, standard_input
+from fewshot.tables import csv_text
 
 if TYPE_CHECKING:
     from asd.model import MachineModel

@@ -1,12 +1,12 @@
 """asd-prepare: what a folder of recordings holds, and what is missing."""
 
 import argparse
-import csv
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from asd.config import FIRST_YEAR, LAST_YEAR
 from fewshot.console import (
     Problems,
     add_force,
@@ -18,6 +18,7 @@ from fewshot.console import (
     write_whole,
 )
 from fewshot.errors import InputError, one_line
+from fewshot.tables import csv_text
 
 if TYPE_CHECKING:
     from asd.dataset import Clip
@@ -29,7 +30,6 @@ LAYOUTS = {
     "folder": "a folder of normal clips of one machine",
     "table": "a table of clips",
 }
-FIRST_YEAR, LAST_YEAR = 2020, 2025
 
 EPILOG = """\
 examples:
@@ -95,12 +95,9 @@ def _prepare(args: argparse.Namespace) -> int:
         missing = lacking(held, args.year)
         print("\n".join(["", "missing:", *(f"  {line}" for line in missing)]) if missing else "")
     if args.output is not None and clips:
-        with (
-            write_whole(args.output, force=args.force) as temporary,
-            open(temporary, "w", newline="", encoding="utf-8", errors="surrogateescape") as file,
-        ):
-            rows = table_of(clips, args.output.parent)
-            csv.writer(file, lineterminator="\n").writerows(rows)
+        text = csv_text(table_of(clips, args.output.parent))
+        with write_whole(args.output, force=args.force) as temporary:
+            temporary.write_text(text, "utf-8", "surrogateescape", newline="\n")
     return problems.status(len(clips))
 
 

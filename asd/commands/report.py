@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from asd.config import FIRST_YEAR, LAST_YEAR
 from fewshot.console import (
     add_force,
     base_parser,
@@ -15,7 +16,6 @@ from fewshot.console import (
 )
 from fewshot.errors import InputError
 
-FIRST_YEAR, LAST_YEAR = 2020, 2025
 STRICTEST_YEAR = 2022
 """What the truth is read as where no year is told: one list of that year has wrong labels."""
 SUFFIXES = (".html", ".htm")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from asd.commands.clips import (
     add_machine,
     check_known,
-    csv_text,
     find_clips,
     key_of,
     load_model,
@@ -29,6 +28,7 @@ from fewshot.console import (
 )
 from fewshot.errors import InputError
 from fewshot.event_files import add_output
+from fewshot.tables import csv_text
 
 if TYPE_CHECKING:
     from asd.dataset import Clip

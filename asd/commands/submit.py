@@ -4,11 +4,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from asd.config import FIRST_YEAR, LAST_YEAR
 from fewshot.console import add_force, base_parser, existing_path, run
 from fewshot.errors import InputError
 from fewshot.outputs import write_texts
-
-FIRST_YEAR, LAST_YEAR = 2020, 2025
 
 EPILOG = """\
 examples:

@@ -1,6 +1,7 @@
 """Losses with a given margin: ArcFace and CosFace, with one or several centres per class."""
 
 import math
+from abc import ABC, abstractmethod
 
 import torch
 from torch.nn.functional import cross_entropy
@@ -11,7 +12,7 @@ LARGEST_COSINE = 1.0 - 1e-7
 """The derivative of the arc cosine has poles at 1 and -1."""
 
 
-class MarginLoss(AngularLoss):
+class MarginLoss(AngularLoss, ABC):
     """What both losses share: cross-entropy of scaled similarities, less a margin.
 
     Parameters
@@ -72,8 +73,9 @@ class MarginLoss(AngularLoss):
         similarities = self.similarities(embeddings)
         return cross_entropy(self.scale * self._penalised(similarities, labels), labels)
 
+    @abstractmethod
     def _penalised(self, similarities: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        raise NotImplementedError
+        """Similarities less the margin, (batch, n_classes)."""
 
 
 class ArcFaceLoss(MarginLoss):

@@ -1,8 +1,6 @@
 """kws-evaluate: how well events match the truth."""
 
 import argparse
-import csv
-import io
 import json
 import math
 import posixpath
@@ -23,7 +21,7 @@ from fewshot.console import (
 from fewshot.errors import InputError, one_line
 from fewshot.event_scores import Counts, intersection_counts, micro_average, segment_counts
 from fewshot.events import Event, read_events
-from fewshot.tables import nearest_root, number, read_table
+from fewshot.tables import csv_text, nearest_root, number, read_table
 from kws.errors import RIGHT, Outcome, error_fields, outcomes, to_csv
 from kws.evaluation import (
     Evaluation,
@@ -450,10 +448,6 @@ def _write(path: Path, text: str, force: bool) -> None:
 
 
 def _report(result: Evaluation) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("scope", "event_label", *COUNTS, *FIGURES))
-    writer.writerow(("overall", "", *_figures(result).values()))
-    for label, scores in result.keywords.items():
-        writer.writerow(("keyword", label, *_figures(scores).values()))
-    return text.getvalue()
+    rows = [("keyword", label, *_figures(own).values()) for label, own in result.keywords.items()]
+    head = ("scope", "event_label", *COUNTS, *FIGURES)
+    return csv_text([head, ("overall", "", *_figures(result).values()), *rows])

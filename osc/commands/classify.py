@@ -1,8 +1,6 @@
 """osc-classify: clips or recordings in, answers or events out."""
 
 import argparse
-import csv
-import io
 import json
 import sys
 from collections.abc import Sequence
@@ -24,6 +22,7 @@ from fewshot.console import (
 )
 from fewshot.errors import InputError
 from fewshot.event_files import add_output, check_outputs, plan, write
+from fewshot.tables import csv_text
 from osc.config import UNKNOWN, WINDOW_STEPS
 
 if TYPE_CHECKING:
@@ -182,11 +181,7 @@ def _table(rows: Sequence[tuple[Any, ...]], format: str) -> str:
     if format == "jsonl":
         lines = (dict(zip(COLUMNS, map(_rounded, row), strict=True)) for row in rows)
         return "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([_text(value) for value in row] for row in rows)
-    return text.getvalue()
+    return csv_text([COLUMNS, *([_text(value) for value in row] for row in rows)])
 
 
 def _text(value: object) -> str:

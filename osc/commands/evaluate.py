@@ -1,8 +1,6 @@
 """osc-evaluate: how well a model does on labelled clips."""
 
 import argparse
-import csv
-import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -22,6 +20,7 @@ from fewshot.console import (
     write_whole,
 )
 from fewshot.errors import one_line
+from fewshot.tables import csv_text
 from osc.config import UNKNOWN
 
 if TYPE_CHECKING:
@@ -213,12 +212,8 @@ def _percent(share: float | None) -> str:
 
 
 def _report(result: "Evaluation") -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("label", "clips", "right", "rejected", "confused"))
-    for label, counts in result.classes.items():
-        writer.writerow((label, *asdict(counts).values()))
-    return text.getvalue()
+    rows = [(label, *asdict(counts).values()) for label, counts in result.classes.items()]
+    return csv_text([("label", "clips", "right", "rejected", "confused"), *rows])
 
 
 def _object(
