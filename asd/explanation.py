@@ -9,6 +9,7 @@ import torch
 from torch.nn.functional import interpolate, normalize
 
 from asd.config import MASKS
+from asd.sounds import AT_ONCE
 from asd.systems import System
 from fewshot.audio import SAMPLE_RATE
 from fewshot.errors import InputError
@@ -22,7 +23,6 @@ TIME_GRID, FREQUENCY_GRID = 20, 34
 """Entries of a small mask."""
 KEPT = 0.75
 """Probability that an entry leaves its time, or its frequencies, as they are."""
-SCORED_AT_ONCE = 16
 PERPLEXITY = 30.0
 """Of t-SNE, where there are points enough."""
 FLOOR_DB = -120.0
@@ -293,8 +293,8 @@ def _mean_scores(
         raise ValueError(f"{n_masks} masks; take 1 or more")
     rng = np.random.default_rng(seed)
     weighted, covered, total = np.zeros(shape), np.zeros(shape), 0.0
-    for first in range(0, n_masks, SCORED_AT_ONCE):
-        n = min(SCORED_AT_ONCE, n_masks - first)
+    for first in range(0, n_masks, AT_ONCE):
+        n = min(AT_ONCE, n_masks - first)
         times, bins = _masks(rng, n, shape[0], TIME_GRID), _masks(rng, n, shape[1], FREQUENCY_GRID)
         scores = np.asarray(score(times[:, :, None] * bins[:, None, :]), float)
         times, bins = times.double().numpy(), bins.double().numpy()

@@ -51,6 +51,11 @@ class MachineModel:
     thresholds: dict[Key, float]
     notes: list[str] = field(default_factory=list)
 
+    @property
+    def shortest_s(self) -> float:
+        """What clips must be as long as, in seconds."""
+        return shortest_s(self.views)
+
     def to(self, device: str) -> Self:
         """Let networks run on a device of torch; a model comes from its file on the CPU."""
         for describer in self.describers.values():
@@ -150,7 +155,7 @@ class MachineModel:
         try:
             if not np.isfinite(samples).all():
                 raise InputError("a clip has samples that are NaN or infinite")
-            check_length(samples, shortest_s(self.views))
+            check_length(samples, self.shortest_s)
         except InputError as error:
             raise error if given else InputError(f"{clip}: {error}") from error
         return samples

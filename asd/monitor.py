@@ -9,7 +9,6 @@ import numpy as np
 from asd.config import WINDOW_S
 from asd.model import MachineModel
 from asd.names import ANOMALY
-from asd.statistics import SHORTEST_S
 from fewshot import audio
 from fewshot.audio import SAMPLE_RATE
 from fewshot.errors import InputError
@@ -29,7 +28,8 @@ class Monitor:
     machine, section : str, optional
         As in `asd.model.MachineModel.key_of`.
     window_s : float
-        Length of the window, 0.1 s or longer; best that of the training clips.
+        Length of the window, at least what the system takes (0.1 s, with a network 0.2 s); best
+        that of the training clips.
     hop_s : float, optional
         Step of the window, not longer than it; half of it by default.
 
@@ -49,8 +49,9 @@ class Monitor:
         hop_s: float | None = None,
     ) -> None:
         hop_s = window_s / 2 if hop_s is None else hop_s
-        if not SHORTEST_S <= window_s < np.inf:
-            raise InputError(f"the window is {window_s:g} s; give {SHORTEST_S} s or more")
+        shortest = model.shortest_s
+        if not shortest <= window_s < np.inf:
+            raise InputError(f"the window is {window_s:g} s; give {shortest} s or more")
         if not 1 / SAMPLE_RATE <= hop_s <= window_s:
             raise InputError(f"the step is {hop_s:g} s; give more than 0 and at most the window")
         self.model = model

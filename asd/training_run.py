@@ -65,6 +65,11 @@ class TrainingRun:
         for path in self.folder.glob("*.checkpoint"):
             os.remove(path)
 
+    def give_up(self) -> None:
+        """Remove the folder if nothing was trained, so that it stands in no later one's way."""
+        if not any(self.folder.glob("*.checkpoint")):
+            shutil.rmtree(self.folder, ignore_errors=True)
+
     def _write(self, mode: str, row: tuple) -> None:
         with (self.folder / LOG).open(mode, encoding="utf-8", newline="") as file:
             csv.writer(file, lineterminator="\n").writerow(row)

@@ -180,82 +180,54 @@ def slaney_filterbank(n_mels: int, n_fft: int, sample_rate: int) -> torch.Tensor
     return bank * (2.0 / (edges[2:] - edges[:-2])).float()
 
 
-def mel_decibels(
-    samples: np.ndarray,
-    *,
-    sample_rate: int = 16000,
-    n_mels: int = 128,
-    n_fft: int = 1024,
-    hop: int = 512,
-) -> np.ndarray:
+def mel_decibels(samples: np.ndarray) -> np.ndarray:
     """Power Mel spectrogram in dB, as the baselines of DCASE Challenge Task 2 see a clip.
 
     Parameters
     ----------
     samples : np.ndarray, shape (n_samples,)
-        One waveform.
-    sample_rate : int
-        In Hz, above 2000.
-    n_mels, n_fft, hop : int
-        Bands of `slaney_filterbank`; window (Hann) and hop in samples.
+        One waveform, at 16 kHz.
 
     Returns
     -------
-    np.ndarray, shape (1 + n_samples // hop, n_mels), float32
-        ``10 log10(max(power, 1e-10))``; frames are centred, with silence around the clip.
+    np.ndarray, shape (1 + n_samples // 512, 128), float32
+        As `batch_mel_decibels`, with silence around the clip.
     """
     waveforms = torch.from_numpy(np.ascontiguousarray(samples, np.float32))[None]
-    return batch_mel_decibels(
-        waveforms,
-        sample_rate=sample_rate,
-        n_mels=n_mels,
-        n_fft=n_fft,
-        hop=hop,
-        pad_mode="constant",
-    )[0].numpy()
+    return batch_mel_decibels(waveforms, pad_mode="constant")[0].numpy()
 
 
-def batch_mel_decibels(
-    waveforms: torch.Tensor,
-    *,
-    sample_rate: int = 16000,
-    n_mels: int = 128,
-    n_fft: int = 1024,
-    hop: int = 512,
-    pad_mode: str = "reflect",
-) -> torch.Tensor:
+def batch_mel_decibels(waveforms: torch.Tensor, *, pad_mode: str = "reflect") -> torch.Tensor:
     """Power Mel spectrograms in dB of waveforms of one length, on their device.
 
     Parameters
     ----------
     waveforms : torch.Tensor, shape (n_waveforms, n_samples), float32
-    sample_rate, n_mels, n_fft, hop : int
-        As for `mel_decibels`.
+        At 16 kHz.
     pad_mode : {"reflect", "constant"}
-        What is around a waveform: itself (more than ``n_fft / 2`` samples each), or silence.
+        What is around a waveform: itself (more than 512 samples each), or silence.
 
     Returns
     -------
-    torch.Tensor, shape (n_waveforms, 1 + n_samples // hop, n_mels)
-        ``10 log10(max(power, 1e-10))``; 313 frames of 10 s.
+    torch.Tensor, shape (n_waveforms, 1 + n_samples // 512, 128)
+        ``10 log10(max(power, 1e-10))`` in bands of `slaney_filterbank`; 313 frames of 10 s. Windows
+        (Hann) of 1024 samples, every 512, are centred.
 
     Notes
     -----
     Dissertation, section 3.2.2, with reflection.
     """
-    window, bank = _decibel_constants(n_mels, n_fft, sample_rate, str(waveforms.device))
+    window, bank = _decibel_constants(str(waveforms.device))
     spectrum = torch.stft(
-        waveforms, n_fft, hop, window=window, center=True, pad_mode=pad_mode, return_complex=True
+        waveforms, 1024, 512, window=window, center=True, pad_mode=pad_mode, return_complex=True
     )
     power = spectrum.abs().square().transpose(1, 2) @ bank
     return power.clamp_(min=1e-10).log10_().mul_(10.0)
 
 
 @lru_cache(maxsize=4)
-def _decibel_constants(
-    n_mels: int, n_fft: int, sample_rate: int, device: str
-) -> tuple[torch.Tensor, torch.Tensor]:
-    return _hann(n_fft, device), slaney_filterbank(n_mels, n_fft, sample_rate).to(device)
+def _decibel_constants(device: str) -> tuple[torch.Tensor, torch.Tensor]:
+    return _hann(1024, device), slaney_filterbank(128, 1024, 16000).to(device)
 
 
 def magnitude_spectrum(waveforms: torch.Tensor) -> torch.Tensor:

@@ -114,20 +114,22 @@ def _train(args: argparse.Namespace) -> int:
     for problem in dataset.problems:
         problems.add(problem)
     total = sum(clip.split == TRAIN for clip in dataset.clips)
-    run = None
+    training = None
     if args.ensemble is not None and args.system not in NETWORK_NAMES:
         raise InputError(f"--ensemble: the system {args.system} has no network; see --system")
     if args.system in NETWORK_NAMES:
-        run = TrainingRun(args.output.with_suffix(".run"), _config(args, dataset), force=args.force)
-        if run.resumes:
-            args.console.info(f"goes on with what {one_line(str(run.folder))} holds")
+        training = TrainingRun(
+            args.output.with_suffix(".run"), _config(args, dataset), force=args.force
+        )
+        if training.resumes:
+            args.console.info(f"goes on with what {one_line(str(training.folder))} holds")
     with (
         progress(total=total, desc="clip", quiet=args.quiet) as bar,
         progress(total=0, desc="epoch", quiet=args.quiet) as epochs,
     ):
 
         def on_epoch(title: str, epoch: int, n_epochs: int, loss: float) -> None:
-            run.on_epoch(title, epoch, n_epochs, loss)
+            training.on_epoch(title, epoch, n_epochs, loss)
             epochs.total, epochs.n = n_epochs, epoch
             epochs.set_description(title, refresh=False)
             epochs.set_postfix(loss=f"{loss:.3g}")
@@ -141,12 +143,14 @@ def _train(args: argparse.Namespace) -> int:
                 false_alarm_rate=args.false_alarm_rate,
                 seed=args.seed,
                 device=args.device,
-                folder=None if run is None else run.folder,
+                folder=None if training is None else training.folder,
                 on_clip=bar.update,
                 on_epoch=on_epoch,
                 on_problem=problems.add,
             )
         except InputError as error:
+            if training is not None:
+                training.give_up()
             raise InputError(f"{args.data}: {error}") from error
     for note in model.notes:
         args.console.warning(note)
@@ -157,8 +161,8 @@ def _train(args: argparse.Namespace) -> int:
             one_line(f"{' '.join(key)}: {n} clips{of}, threshold {model.thresholds[key]:.4g}")
         )
     model.save(args.output, force=args.force)
-    if run is not None:
-        run.finish()
+    if training is not None:
+        training.finish()
     n = len(model.sections)
     args.console.info(
         f"wrote {one_line(str(args.output))}: {n} section{'s' * (n != 1)}, system {model.system}"

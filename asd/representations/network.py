@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 
 from asd.recordings import Recordings
 from asd.representations import Describer, Key, Representation, Training
+from asd.sounds import AT_ONCE
 from fewshot.audio import SAMPLE_RATE
 from fewshot.encoders.log_mel import LogMelEncoder
 from fewshot.encoders.two_branch import TwoBranchEncoder
@@ -34,7 +35,6 @@ LOSSES = (
 EXCHANGES = ("statex", "featex")
 LONGEST_S = 18.0
 """Of a network's input; longer clips are cut into pieces."""
-EMBEDDED_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -255,7 +255,7 @@ class Embedder(Describer):
             own = pieces_of(np.asarray(samples, np.float32), self.n_samples)
             pieces += own
             counts.append(len(own))
-            if len(pieces) >= EMBEDDED_AT_ONCE:
+            if len(pieces) >= AT_ONCE:
                 yield torch.from_numpy(np.stack(pieces)), counts
                 pieces, counts = [], []
         if pieces:

@@ -24,6 +24,8 @@ def model(tmp_path_factory):
 class Loudness:
     """A model that scores windows by their highest sample."""
 
+    shortest_s = 0.1
+
     def __init__(self, threshold=0.5):
         self.thresholds = {("pump", "00"): threshold}
 

@@ -213,3 +213,12 @@ def test_an_ensemble_needs_a_network(dcase, tmp_path, command, capsys):
     assert capsys.readouterr().err == (
         "asd-train: --ensemble: the system statistics has no network; see --system\n"
     )
+
+
+def test_a_training_that_never_began_leaves_nothing(tmp_path, command, capsys):
+    folder = tmp_path / "pump"
+    folder.mkdir()
+    soundfile.write(folder / "a.wav", np.zeros(16000), RATE)
+    assert command(train, folder, "-o", tmp_path / "m.asd", "--system", "two-branch") == 2
+    assert "no usable training clip" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["pump"]
