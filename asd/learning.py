@@ -83,7 +83,7 @@ def learn(network: Network, training: Training) -> Embedder:
                 on_epoch=lambda epoch, loss: training.on_epoch(
                     network.title, epoch + 1, network.epochs, loss
                 ),
-                checkpoint=training.checkpoint(network.title),
+                checkpoint=training.checkpoint(network),
                 generator=generator,
             )
         except FloatingPointError as error:

@@ -5,7 +5,8 @@ model. What describes clips is a `Describer`. That of a representation that lear
 without data; others learn theirs from all training clips of all machines together.
 """
 
-import re
+import hashlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -50,11 +51,13 @@ class Training:
     on_epoch: OnEpoch
     notes: list[str]
 
-    def checkpoint(self, title: str) -> Path | None:
-        """Where a training of this title keeps its state."""
+    def checkpoint(self, representation: "Representation", part: str = "") -> Path | None:
+        """Where the training of a representation, or of a part of it, keeps its state."""
         if self.folder is None:
             return None
-        return self.folder / f"{re.sub(r'[^A-Za-z0-9]+', '_', title)}.checkpoint"
+        told = json.dumps([representation.described(), part])
+        digest = hashlib.sha256(told.encode()).hexdigest()[:16]
+        return self.folder / f"{representation.kind}_{digest}.checkpoint"
 
 
 class Describer(ABC):

@@ -93,7 +93,7 @@ class Autoencoder(Representation):
                     on_epoch=lambda epoch, loss: training.on_epoch(
                         title, epoch + 1, self.epochs, loss
                     ),
-                    checkpoint=training.checkpoint(title),
+                    checkpoint=training.checkpoint(self, machine),
                     generator=generator,
                 )
             except FloatingPointError as error:

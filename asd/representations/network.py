@@ -112,7 +112,7 @@ class Network(Representation):
 
     @property
     def title(self) -> str:
-        """What its progress and its checkpoints are called."""
+        """What its progress is called."""
         return f"network {self.member + 1}"
 
     def network(self, n_samples: int) -> nn.Module:

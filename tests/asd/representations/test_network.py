@@ -109,7 +109,11 @@ def test_a_stopped_training_goes_on_and_ends_as_if_it_had_not_stopped(dcase, tmp
 
     with pytest.raises(KeyboardInterrupt):
         asd.train(dcase, system=system(network), device="cpu", folder=tmp_path, on_epoch=stop)
-    assert [path.name for path in tmp_path.iterdir()] == ["network_1.checkpoint"]
+    (kept,) = tmp_path.iterdir()
+    assert kept.match("network_*.checkpoint")
+    other = replace(network, loss="adacos", n_centres=1)
+    asd.train(dcase, system=system(other), device="cpu", folder=tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2, "another network does not go on from it"
     epochs = []
     model = asd.train(
         dcase,
