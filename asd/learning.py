@@ -3,17 +3,15 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn.functional import one_hot
 
 from asd.dataset import Clip, classes_of
+from asd.excerpts import input_length, random_excerpts
 from asd.pseudo_classes import pseudo_classes
-from asd.recordings import Recordings
 from asd.representations import Key, Training
-from asd.representations.network import LONGEST_S, Embedder, LogMelNetwork, Network
-from fewshot.audio import SAMPLE_RATE
+from asd.representations.network import Embedder, LogMelNetwork, Network
 from fewshot.augment import featex, mixup, statex
 from fewshot.errors import InputError
 from fewshot.losses.adacos import AdaCosLoss, SubClusterAdaCosLoss
@@ -55,7 +53,7 @@ def learn(network: Network, training: Training) -> Embedder:
     part is heard in every epoch; a shorter one is repeated.
     """
     recordings, seed = training.recordings, training.seed + network.member
-    n_samples = _input_length(recordings)
+    n_samples = input_length(recordings)
     names, keys = _classes(network, training)
     known = sorted(set(names))
     labels = one_hot(torch.tensor([known.index(name) for name in names]), len(known)).float()
@@ -65,7 +63,7 @@ def learn(network: Network, training: Training) -> Embedder:
     def batches(_epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         order = torch.randperm(len(recordings), generator=generator)
         for indices in order.tensor_split(n_batches):
-            sounds = _waveforms(recordings, indices, n_samples, generator)
+            sounds = random_excerpts(recordings, indices, n_samples, generator)
             yield sounds.to(training.device), labels[indices].to(training.device)
 
     with torch.random.fork_rng():
@@ -208,20 +206,3 @@ def _class_of(clip: Clip, classes: str) -> str:
             return clip.machine
         case _:
             return ""
-
-
-def _input_length(recordings: Recordings) -> int:
-    return min(max(recordings.lengths), round(LONGEST_S * SAMPLE_RATE))
-
-
-def _waveforms(
-    recordings: Recordings, indices: torch.Tensor, n_samples: int, generator: torch.Generator
-) -> torch.Tensor:
-    """An excerpt of each clip, shape (n, n_samples)."""
-    places = torch.rand(len(indices), generator=generator).tolist()
-    excerpts = []
-    for index, place in zip(indices.tolist(), places, strict=True):
-        length = recordings.lengths[index]
-        room = length - n_samples + 1 if length >= n_samples else length
-        excerpts.append(recordings.excerpt(index, n_samples, int(place * room)))
-    return torch.from_numpy(np.stack(excerpts))

@@ -197,7 +197,9 @@ def mel_decibels(samples: np.ndarray) -> np.ndarray:
     return batch_mel_decibels(waveforms, pad_mode="constant")[0].numpy()
 
 
-def batch_mel_decibels(waveforms: torch.Tensor, *, pad_mode: str = "reflect") -> torch.Tensor:
+def batch_mel_decibels(
+    waveforms: torch.Tensor, *, pad_mode: str = "reflect", mel_scale: str = "slaney"
+) -> torch.Tensor:
     """Power Mel spectrograms in dB of waveforms of one length, on their device.
 
     Parameters
@@ -206,18 +208,20 @@ def batch_mel_decibels(waveforms: torch.Tensor, *, pad_mode: str = "reflect") ->
         At 16 kHz.
     pad_mode : {"reflect", "constant"}
         What is around a waveform: itself (more than 512 samples each), or silence.
+    mel_scale : {"slaney", "htk"}
+        Bands of `slaney_filterbank`, or of `mel_filterbank`.
 
     Returns
     -------
     torch.Tensor, shape (n_waveforms, 1 + n_samples // 512, 128)
-        ``10 log10(max(power, 1e-10))`` in bands of `slaney_filterbank`; 313 frames of 10 s. Windows
+        ``10 log10(max(power, 1e-10))``; 313 frames of 10 s. Windows
         (Hann) of 1024 samples, every 512, are centred.
 
     Notes
     -----
     Dissertation, section 3.2.2, with reflection.
     """
-    window, bank = _decibel_constants(str(waveforms.device))
+    window, bank = _decibel_constants(mel_scale, str(waveforms.device))
     spectrum = torch.stft(
         waveforms, 1024, 512, window=window, center=True, pad_mode=pad_mode, return_complex=True
     )
@@ -226,8 +230,9 @@ def batch_mel_decibels(waveforms: torch.Tensor, *, pad_mode: str = "reflect") ->
 
 
 @lru_cache(maxsize=4)
-def _decibel_constants(device: str) -> tuple[torch.Tensor, torch.Tensor]:
-    return _hann(1024, device), slaney_filterbank(128, 1024, 16000).to(device)
+def _decibel_constants(mel_scale: str, device: str) -> tuple[torch.Tensor, torch.Tensor]:
+    filterbank = {"slaney": slaney_filterbank, "htk": mel_filterbank}[mel_scale]
+    return _hann(1024, device), filterbank(128, 1024, 16000).to(device)
 
 
 def magnitude_spectrum(waveforms: torch.Tensor) -> torch.Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn.functional import normalize
 
+from asd.excerpts import LONGEST_S, pieces_of
 from asd.recordings import Recordings
 from asd.representations import Describer, Key, Representation, Training
 from asd.sounds import AT_ONCE
@@ -33,8 +34,6 @@ LOSSES = (
     "sub-centre-arcface",
 )
 EXCHANGES = ("statex", "featex")
-LONGEST_S = 18.0
-"""Of a network's input; longer clips are cut into pieces."""
 
 
 @dataclass(frozen=True)
@@ -273,18 +272,3 @@ class Embedder(Describer):
         """What has parameters."""
         parts = {"network": self.network} | ({} if self.head is None else {"head": self.head})
         return nn.ModuleDict(parts)
-
-
-def pieces_of(samples: np.ndarray, n_samples: int) -> list[np.ndarray]:
-    """A clip repeated up to a length, or cut into pieces of it that cover it evenly.
-
-    >>> [piece.tolist() for piece in pieces_of(np.arange(5), 3)]
-    [[0, 1, 2], [2, 3, 4]]
-    >>> [piece.tolist() for piece in pieces_of(np.arange(2), 3)]
-    [[0, 1, 0]]
-    """
-    if len(samples) <= n_samples:
-        return [np.resize(samples, n_samples)]
-    n = -(-len(samples) // n_samples)
-    starts = np.linspace(0, len(samples) - n_samples, n).round().astype(int)
-    return [samples[start : start + n_samples] for start in starts]

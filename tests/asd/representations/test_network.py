@@ -13,7 +13,7 @@ from asd.back_ends import Centres, Nearest, Value
 from asd.learning import Task, make_loss
 from asd.model import MachineModel
 from asd.representations import representation_of
-from asd.representations.network import LOSSES, Network, pieces_of
+from asd.representations.network import LOSSES, Network
 from asd.synthesis import write_dataset
 from asd.systems import View, ensemble
 from asd.systems.dcase2020 import NETWORK as LOG_MEL
@@ -151,13 +151,6 @@ def test_long_clips_are_the_mean_of_their_pieces(dcase):
     whole = describer.vectors([clip], ("fan", "00"))
     parts = describer.vectors(np.split(clip, 3), ("fan", "00"))
     np.testing.assert_allclose(whole[0], parts.mean(axis=0), rtol=1e-4, atol=1e-6)
-
-
-def test_pieces_cover_a_clip():
-    for n in range(1, 40):
-        pieces = pieces_of(np.arange(n), 7)
-        assert {len(piece) for piece in pieces} == {7}
-        assert set(np.concatenate(pieces)) == set(range(n))
 
 
 @pytest.mark.parametrize("loss", LOSSES)
