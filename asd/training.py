@@ -16,7 +16,7 @@ from asd.recordings import Recordings
 from asd.representations import Describer, Key, OnEpoch, Representation, Training
 from asd.section import ScoredSection
 from asd.sounds import check_length, read_sound, some_at_once
-from asd.systems import System, ensemble, shortest_s, system_of
+from asd.systems import System, ensemble, shortest_s, system_of, trained_for
 from fewshot.audio import SAMPLE_RATE
 from fewshot.errors import InputError
 
@@ -26,6 +26,7 @@ def train(
     *,
     system: str | System = DEFAULT,
     members: int | None = None,
+    epochs: int | None = None,
     threshold: str | None = None,
     false_alarm_rate: float | None = None,
     seed: int = 0,
@@ -49,6 +50,8 @@ def train(
     members : int, optional
         Networks that are trained, from other seeds; their scores are averaged. By default one, or
         as many as the system was published with.
+    epochs : int, optional
+        Passes over the training clips; by default as many as the system was published with.
     threshold : str, optional
         How decision thresholds are estimated: a name of `fewshot.thresholds.ESTIMATORS`.
     false_alarm_rate : float, optional
@@ -80,6 +83,8 @@ def train(
     name, views = (system, system_of(system)) if isinstance(system, str) else ("own", system)
     if members is not None:
         views = ensemble(views, members)
+    if epochs is not None:
+        views = trained_for(views, epochs)
     dataset = data if isinstance(data, Dataset) else read_dataset(data)
     decision = decision_for(threshold, false_alarm_rate, own_data=dataset.layout != CHALLENGE)
     clips = [clip for clip in dataset.clips if clip.split == TRAIN]

@@ -54,7 +54,7 @@ from asd.representations.statistics import Statistics
 from asd.section import ScoredSection
 from asd.sounds import read_sound
 from asd.synthesis import write_dataset
-from asd.systems import SYSTEMS, System, View, ensemble
+from asd.systems import SYSTEMS, System, View, ensemble, trained_for
 from asd.systems.dcase2020 import NETWORK as LOG_MEL
 from asd.systems.wilkinghoff import ADAPROJ, ADAPROJ_SSL, SELF_SUPERVISED, TWO_BRANCH
 
@@ -197,14 +197,15 @@ def clips_of(folder: Path) -> list[Clip]:
     return read_dataset(folder).clips
 
 
-def views_of(row: str, members: int | None = None) -> System:
-    """The views of a row's systems."""
+def views_of(row: str, members: int | None = None, epochs: int | None = None) -> System:
+    """The views of a row's systems, of so many networks that are trained for so long."""
     known = SYSTEMS | COMPARISONS
     if unknown := [name for name in row.split("+") if name not in known and row not in known]:
         raise SystemExit(f"no row {unknown[0]!r}; --list says which there are")
     names = [row] if row in known else row.split("+")
     views = tuple(view for name in names for view in known[name])
-    return views if members is None else ensemble(views, members)
+    views = views if members is None else ensemble(views, members)
+    return views if epochs is None else trained_for(views, epochs)
 
 
 def vectors_of(task: Task, representation: Representation, args) -> dict[str, np.ndarray]:
@@ -288,7 +289,7 @@ def print_table(title: str, tasks: Sequence[Task], rows: Iterable[str], args) ->
     print(f"| row | seeds | {' | '.join(COLUMNS)} | harmonic mean |")
     print("|" + "---|" * (3 + len(COLUMNS)))
     for row in rows:
-        views = views_of(row, args.ensemble)
+        views = views_of(row, args.ensemble, args.epochs)
         learns = any(view.representation.learns for view in views)
         seeds = range(args.seed, args.seed + (args.training_seeds if learns else 1))
         means, totals = [], []
@@ -309,7 +310,7 @@ def print_false_alarms(tasks: Sequence[Task], rows: Iterable[str], args) -> None
     print(f"\n| row | method | {' | '.join(f'{100 * rate:g} %' for rate in RATES)} |")
     print("|" + "---|" * (2 + len(RATES)))
     for row in rows:
-        pairs = [scored(task, views_of(row, args.ensemble), args) for task in tasks]
+        pairs = [scored(task, views_of(row, args.ensemble, args.epochs), args) for task in tasks]
         for method in QUANTILES:
             cells = []
             for rate in RATES:
@@ -361,6 +362,7 @@ def main() -> None:
     parser.add_argument("--row", action="append", help="default: all systems that train no network")
     parser.add_argument("--list", action="store_true", help="name all rows")
     parser.add_argument("--ensemble", type=int, help="networks whose scores are averaged")
+    parser.add_argument("--epochs", type=int, help="instead of those that were published")
     parser.add_argument("--data-seeds", type=int, default=3, help="of the generated machines")
     parser.add_argument("--training-seeds", type=int, default=1, help="of the networks")
     parser.add_argument("--seed", type=int, default=0, help="the first of them")

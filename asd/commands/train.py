@@ -85,6 +85,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="networks that are trained; their scores are averaged",
     )
     parser.add_argument(
+        "--epochs",
+        type=positive_int,
+        metavar="N",
+        help="passes over the clips that a network is trained for; else as published",
+    )
+    parser.add_argument(
         "--false-alarm-rate",
         type=positive_float,
         metavar="R",
@@ -115,8 +121,9 @@ def _train(args: argparse.Namespace) -> int:
         problems.add(problem)
     total = sum(clip.split == TRAIN for clip in dataset.clips)
     training = None
-    if args.ensemble is not None and args.system not in NETWORK_NAMES:
-        raise InputError(f"--ensemble: the system {args.system} has no network; see --system")
+    for option in ("ensemble", "epochs"):
+        if getattr(args, option) is not None and args.system not in NETWORK_NAMES:
+            raise InputError(f"--{option}: the system {args.system} has no network; see --system")
     if args.system in NETWORK_NAMES:
         training = TrainingRun(
             args.output.with_suffix(".run"), _config(args, dataset), force=args.force
@@ -139,6 +146,7 @@ def _train(args: argparse.Namespace) -> int:
                 dataset,
                 system=args.system,
                 members=args.ensemble,
+                epochs=args.epochs,
                 threshold=args.threshold,
                 false_alarm_rate=args.false_alarm_rate,
                 seed=args.seed,
@@ -184,6 +192,7 @@ def _config(args: argparse.Namespace, dataset: "Dataset") -> dict:
         "system": args.system,
         "views": [view.described() for view in system_of(args.system)],
         "ensemble": args.ensemble,
+        "epochs": args.epochs,
         "seed": args.seed,
         "sections": {
             f"{held.machine} {held.section}": {str(k): n for k, n in held.train.items()}

@@ -12,11 +12,20 @@ from asd.config import SYSTEM_NAMES
 from asd.systems.autoencoder import AUTOENCODERS
 from asd.systems.dcase2020 import DCASE2020
 from asd.systems.training_free import TRAINING_FREE
-from asd.systems.view import System, View, ensemble, like_each_other, shortest_s
+from asd.systems.view import System, View, ensemble, like_each_other, shortest_s, trained_for
 from asd.systems.wilkinghoff import WILKINGHOFF
 from fewshot.errors import InputError
 
-__all__ = ["SYSTEMS", "System", "View", "ensemble", "like_each_other", "shortest_s", "system_of"]
+__all__ = [
+    "SYSTEMS",
+    "System",
+    "View",
+    "ensemble",
+    "like_each_other",
+    "shortest_s",
+    "system_of",
+    "trained_for",
+]
 
 SYSTEMS: Mapping[str, System] = MappingProxyType(
     TRAINING_FREE | AUTOENCODERS | DCASE2020 | WILKINGHOFF

@@ -82,6 +82,16 @@ def ensemble(system: System, size: int) -> System:
     return tuple(dict.fromkeys(views))
 
 
+def trained_for(system: System, epochs: int) -> System:
+    """A system whose networks are trained for some epochs, other than they were published with."""
+    return tuple(
+        replace(view, representation=replace(view.representation, epochs=epochs))
+        if any(field.name == "epochs" for field in fields(view.representation))
+        else view
+        for view in system
+    )
+
+
 def like_each_other(system: System) -> bool:
     """Whether the views are members of one ensemble, whose scores are of one scale."""
     return len({view.member(0) for view in system}) == 1

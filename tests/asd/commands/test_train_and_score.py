@@ -208,10 +208,11 @@ def test_a_stopped_training_goes_on(dcase, tmp_path, command, capsys, monkeypatc
     assert epochs == [*"1234", *map(str, range(4, 11))]
 
 
-def test_an_ensemble_needs_a_network(dcase, tmp_path, command, capsys):
-    assert command(train, dcase, "-o", tmp_path / "m.asd", "--ensemble", 2) == 2
+@pytest.mark.parametrize("option", ["--ensemble", "--epochs"])
+def test_what_networks_are_told_needs_a_network(option, dcase, tmp_path, command, capsys):
+    assert command(train, dcase, "-o", tmp_path / "m.asd", option, 2) == 2
     assert capsys.readouterr().err == (
-        "asd-train: --ensemble: the system statistics has no network; see --system\n"
+        f"asd-train: {option}: the system statistics has no network; see --system\n"
     )
 
 

@@ -15,7 +15,7 @@ from asd.model import MachineModel
 from asd.representations import representation_of
 from asd.representations.network import LOSSES, Network
 from asd.synthesis import write_dataset
-from asd.systems import View, ensemble
+from asd.systems import View, ensemble, trained_for
 from asd.systems.dcase2020 import NETWORK as LOG_MEL
 from asd.systems.training_free import view
 from asd.systems.wilkinghoff import ADAPROJ_SSL, SELF_SUPERVISED
@@ -81,6 +81,14 @@ def test_same_seed_same_scores_and_members_differ(dcase):
 def test_members_of_an_ensemble_are_counted_once():
     assert len(ensemble(system(QUICK), 3)) == 3
     assert len(ensemble((*system(QUICK), view("mfcc", "nearest")), 3)) == 4
+
+
+def test_networks_are_trained_for_as_long_as_asked(dcase):
+    told = []
+    views = (*system(QUICK), view("mfcc", "nearest"))
+    model = asd.train(dcase, system=views, epochs=3, on_epoch=lambda *at: told.append(at[1:3]))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert model.views == trained_for(views, 3) and model.views[1] == views[1]
 
 
 def test_machines_are_told_apart_after_training(tmp_path):
