@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from asd.config import FALSE_ALARM_RATE
+from asd.section import ScoredSection
 from fewshot.errors import InputError
 from fewshot.thresholds import (
     ESTIMATORS,
@@ -61,6 +62,17 @@ class Decision:
         if self.method not in QUANTILES:
             names = ", ".join(QUANTILES)
             raise InputError(f"{self.method} takes no rate of false alarms; {names} do")
+
+    def of_section(self, section: ScoredSection) -> tuple[float, list[str]]:
+        """Threshold of a section, and what is to be said of it.
+
+        The published methods take the score that each training clip gets from the others. A rate of
+        false alarms is one of new recordings: clips that are much like the one that is scored, as
+        those of its recording are, are left out with it.
+        """
+        return self.threshold(
+            section.left_out if self.false_alarm_rate is None else section.held_out
+        )
 
     def threshold(self, scores: np.ndarray) -> tuple[float, list[str]]:
         """Threshold from scores of normal clips, and what is to be said of it."""

@@ -66,9 +66,9 @@ class MachineModel:
         """Estimate the thresholds anew from the scores of the training clips."""
         self.decision = decision
         for key, section in self.sections.items():
-            self.thresholds[key], notes = decision.threshold(section.left_out)
+            self.thresholds[key], notes = decision.of_section(section)
             self.notes += [f"{section_name(key)}: {note}" for note in notes]
-            rate, n = decision.false_alarm_rate, len(section.left_out)
+            rate, n = decision.false_alarm_rate, len(section.target)
             if rate is not None and n * rate < 1:
                 self.notes.append(
                     f"{section_name(key)}: {n} clips tell little of a rate of {rate:g}, "
@@ -171,6 +171,7 @@ class MachineModel:
             tensors |= {
                 f"{i}.moments": section.moments,
                 f"{i}.left_out": section.left_out,
+                f"{i}.held_out": section.held_out,
                 f"{i}.target": section.target,
             }
             for j, fitted in enumerate(section.fitted):
@@ -236,5 +237,7 @@ def _section(tensors: Mapping[str, np.ndarray], i: int, n_views: int) -> ScoredS
         fitted=[_starting(tensors, f"{i}.{j}.fitted.") for j in range(n_views)],
         moments=tensors[f"{i}.moments"],
         left_out=tensors[f"{i}.left_out"],
+        # Older models have none, and their thresholds are in them.
+        held_out=tensors.get(f"{i}.held_out", tensors[f"{i}.left_out"]),
         target=tensors[f"{i}.target"].astype(bool),
     )

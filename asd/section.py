@@ -7,7 +7,8 @@ from typing import Self
 import numpy as np
 
 from asd.back_ends import World
-from asd.systems.view import System, like_each_other
+from asd.folds import folds_of_similar_clips
+from asd.systems.view import System, View, like_each_other
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class ScoredSection:
         Mean and standard deviation of each view's scores of training clips.
     left_out : np.ndarray, shape (n,)
         The score of each training clip, as it would have been had it not been there.
+    held_out : np.ndarray, shape (n,)
+        The same had the clips that are much like it not been there either.
     target : np.ndarray of bool, shape (n,)
         Which training clips are of the target domain.
     """
@@ -33,6 +36,7 @@ class ScoredSection:
     fitted: list[Mapping[str, np.ndarray]]
     moments: np.ndarray
     left_out: np.ndarray
+    held_out: np.ndarray
     target: np.ndarray
 
     @classmethod
@@ -57,14 +61,10 @@ class ScoredSection:
             Vectors of the training clips of all sections, for each view.
         """
         target = np.asarray(target, bool)
+        worlds = worlds or [None] * len(system)
         centres, scales, fitted, left_out = [], [], [], []
-        for i, (view, own) in enumerate(zip(system, vectors, strict=True)):
-            world = None if worlds is None else worlds[i]
-            centre, scale = np.zeros(own.shape[1]), np.ones(own.shape[1])
-            if view.scaled:
-                centre, deviation = own.mean(axis=0, dtype=float), own.std(axis=0, dtype=float)
-                # What differs by rounding alone says nothing.
-                scale = np.where(deviation > 1e-6 * (1 + np.abs(centre)), deviation, 1.0)
+        for view, own, world in zip(system, vectors, worlds, strict=True):
+            centre, scale = _scaling(view, own)
             train = (own - centre) / scale
             centres.append(centre)
             scales.append(scale)
@@ -72,7 +72,13 @@ class ScoredSection:
             left_out.append(view.back_end.leave_one_out(train, target, seed, world=world))
         moments = np.array([(scores.mean(), scores.std() or 1.0) for scores in left_out])
         together = _mean(system, left_out, moments)
-        return cls(centres, scales, fitted, moments, together, target)
+        parts = folds_of_similar_clips(vectors, seed)
+        held_out = [
+            _held_out(view, own, target, parts, seed, world)
+            for view, own, world in zip(system, vectors, worlds, strict=True)
+        ]
+        apart = _mean(system, held_out, moments)
+        return cls(centres, scales, fitted, moments, together, apart, target)
 
     def score(self, system: System, vectors: Sequence[np.ndarray]) -> np.ndarray:
         """Anomaly scores of clips from their vectors of each view, (m, d) -> (m,)."""
@@ -83,6 +89,34 @@ class ScoredSection:
             )
         ]
         return _mean(system, scores, self.moments)
+
+
+def _scaling(view: View, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What vectors are standardised by, shapes (d,)."""
+    if not view.scaled:
+        return np.zeros(vectors.shape[1]), np.ones(vectors.shape[1])
+    centre, deviation = vectors.mean(axis=0, dtype=float), vectors.std(axis=0, dtype=float)
+    # What differs by rounding alone says nothing.
+    return centre, np.where(deviation > 1e-6 * (1 + np.abs(centre)), deviation, 1.0)
+
+
+def _held_out(
+    view: View,
+    vectors: np.ndarray,
+    target: np.ndarray,
+    parts: np.ndarray,
+    seed: int,
+    world: World | None,
+) -> np.ndarray:
+    """Scores of the clips of each part from the clips of the others, (n, d) -> (n,)."""
+    scores = np.empty(len(vectors))
+    for part in np.unique(parts):
+        own = parts == part
+        centre, scale = _scaling(view, vectors[~own])
+        train = (vectors[~own] - centre) / scale
+        fitted = view.back_end.fit(train, target[~own], seed, world=world)
+        scores[own] = view.back_end.score(fitted, (vectors[own] - centre) / scale)
+    return scores
 
 
 def _mean(system: System, scores: Sequence[np.ndarray], moments: np.ndarray) -> np.ndarray:

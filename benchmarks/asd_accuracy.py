@@ -316,7 +316,7 @@ def print_false_alarms(tasks: Sequence[Task], rows: Iterable[str], args) -> None
             for rate in RATES:
                 shares = []
                 for section, test in pairs:
-                    limit, _ = Decision(method, rate).threshold(section.left_out)
+                    limit, _ = Decision(method, rate).of_section(section)
                     above = test.scores > limit
                     shares.append(
                         [

@@ -98,7 +98,7 @@ def of_generated(rows: Iterable[str], args) -> list[Point]:
     for task in generated(args, "generated", **MANY):
         for row in rows:
             learnt, test = scored(task, views_of(row), args)
-            limit, _ = decision.threshold(learnt.left_out)
+            limit, _ = decision.of_section(learnt)
             points.append([replace(test, decisions=test.scores > limit)])
     return points
 

@@ -9,14 +9,17 @@ import pytest
 import soundfile
 
 import asd
+from asd.back_ends import Nearest
 from asd.config import BACK_END_NAMES, STATISTIC_NAMES, SYSTEM_NAMES, TRAINING_FREE_NAMES
 from asd.dataset import read_dataset
 from asd.decisions import Decision, decision_for
 from asd.model import MachineModel
+from asd.representations.statistics import Statistics
+from asd.section import ScoredSection
 from asd.sounds import read_sound
 from asd.statistics import STATISTICS, clip_statistics
 from asd.synthesis import write_dataset
-from asd.systems import SYSTEMS, system_of
+from asd.systems import SYSTEMS, View, system_of
 from asd.systems.training_free import BACK_ENDS
 from fewshot import bundle, thresholds
 from fewshot.errors import InputError
@@ -76,8 +79,6 @@ def test_a_system_of_one_view_scores_as_its_back_end(own):
 def test_several_views_are_standardised_and_what_they_find_is_averaged(own):
     views = ("cepstrum-standardised", "mfcc-gaussian")
     both = tuple(system_of(name)[0] for name in views)
-    from asd.section import ScoredSection
-
     sounds = [read_sound(own / f"{i}.wav") for i in range(12)]
     vectors = [np.array([clip_statistics(x, v.representation.name) for x in sounds]) for v in both]
     target = np.zeros(12, bool)
@@ -114,7 +115,7 @@ def test_every_estimator_can_be_asked_for(own, method):
     model = asd.train(own, threshold=method, system="mfcc-nearest")
     (section,) = model.sections.values()
     with np.errstate(all="ignore"):
-        expected = Decision(method).threshold(section.left_out)[0]
+        expected = Decision(method).of_section(section)[0]
     assert list(model.thresholds.values()) == [expected]
 
 
@@ -126,6 +127,20 @@ def test_a_lower_rate_of_false_alarms_gives_a_higher_threshold(own):
         values += model.thresholds.values()
     assert values == sorted(values) and values[0] < values[-1]
     assert any("12 clips tell little of a rate of 0.01, 100 tell more" in n for n in model.notes)
+
+
+def test_a_rate_of_false_alarms_is_one_of_new_recordings(tmp_path):
+    rng = np.random.default_rng(0)
+    recordings = 3 * rng.standard_normal((60, 6))
+    clips = [one + 0.1 * rng.standard_normal((3, 6)) for one in recordings]
+    known, new = np.concatenate(clips[:40]), np.stack([some[0] for some in clips[40:]])
+    views = (View(Statistics("mfcc"), Nearest()),)
+    section = ScoredSection.fit(views, [known], np.zeros(len(known), bool))
+    above = {
+        rate: np.mean(section.score(views, [new]) > Decision("hp", rate).of_section(section)[0])
+        for rate in (None, 0.1, 0.5)
+    }
+    assert above[None] == 1 and above[0.1] <= 0.2 and 0.3 <= above[0.5] <= 0.8
 
 
 @pytest.mark.parametrize(
