@@ -29,7 +29,7 @@ def folds_of_similar_clips(vectors: Sequence[np.ndarray], seed: int = 0) -> np.n
     Returns
     -------
     np.ndarray of int, shape (n,)
-        The part of each clip: 0 to `N_FOLDS` - 1, or less where there are few clips, but 2 at least.
+        The part of each clip, of `N_FOLDS` or, where there are few clips, fewer; 2 at least.
     """
     described = np.concatenate([_standardised(own) for own in vectors], axis=1)
     n_blocks = -(-len(described) // MOST_AT_ONCE)

@@ -21,8 +21,9 @@ A row is a system of asd-train, one of the published comparisons (--list says wh
 joined by "+", whose scores are standardised and averaged. Networks learn from all machines of a
 data set together.
 
---false-alarms: the share of normal test clips that thresholds for given rates call anomalous, on
-the generated machines with 100 and 10 training clips of the two domains.
+--false-alarms: the share of test clips that thresholds for given rates call anomalous (of normal
+ones, source and target; of anomalous ones), on the generated machines with 100 and 10 training
+clips of the two domains.
 """
 
 import argparse
@@ -306,7 +307,10 @@ def print_table(title: str, tasks: Sequence[Task], rows: Iterable[str], args) ->
 
 
 def print_false_alarms(tasks: Sequence[Task], rows: Iterable[str], args) -> None:
-    """Shares of normal test clips above thresholds for rates, in per cent: source, target."""
+    """Shares of test clips above thresholds for rates, in per cent.
+
+    Of normal clips, source and target; of anomalous ones.
+    """
     print(f"\n| row | method | {' | '.join(f'{100 * rate:g} %' for rate in RATES)} |")
     print("|" + "---|" * (2 + len(RATES)))
     for row in rows:
@@ -318,14 +322,10 @@ def print_false_alarms(tasks: Sequence[Task], rows: Iterable[str], args) -> None
                 for section, test in pairs:
                     limit, _ = Decision(method, rate).of_section(section)
                     above = test.scores > limit
-                    shares.append(
-                        [
-                            np.mean(above[~test.anomalous & (test.target == domain)])
-                            for domain in (False, True)
-                        ]
-                    )
-                source, target = 100 * np.mean(shares, axis=0)
-                cells.append(f"{source:.1f}, {target:.1f}")
+                    groups = [~test.anomalous & (test.target == one) for one in (False, True)]
+                    shares.append([np.mean(above[own]) for own in (*groups, test.anomalous)])
+                source, target, found = 100 * np.mean(shares, axis=0)
+                cells.append(f"{source:.1f}, {target:.1f}; {found:.1f}")
             print(f"| {row} | {method} | {' | '.join(cells)} |", flush=True)
 
 

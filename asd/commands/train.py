@@ -52,7 +52,8 @@ log.csv, the loss of each epoch; a training that was stopped goes on with the sa
 
 Own recordings get a threshold for a rate of false alarms of {FALSE_ALARM_RATE:g}, files of the
 challenge the 90th percentile of a gamma distribution; --threshold takes gdp, hp, sd, mad, iqr,
-ocsvm, gesd, cleversd, or one with x2 behind it. Each training clip's score comes from the others.
+ocsvm, gesd, cleversd, or one with x2 behind it. Each training clip is scored by the others; for a
+rate, by those that are not much like it, as a new recording is.
 
 Sound: any format that libsndfile reads, any rate and length from 0.1 s; the channels' mean.
 Exit status: 0 done, 1 some clips were left out (each is named), 2 no model, 130 interrupted.

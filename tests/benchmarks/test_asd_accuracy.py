@@ -82,5 +82,6 @@ def test_generated_machines_and_false_alarms(script, tmp_path, monkeypatch, caps
     run(script, monkeypatch, *asked, "--false-alarms")
     lines = [cells(x) for x in capsys.readouterr().out.splitlines() if x.startswith("| mfcc")]
     assert [line[1] for line in lines] == ["gdp", "hp", "sd"]
-    shares = [float(part) for line in lines for cell in line[2:] for part in cell.split(",")]
-    assert len(shares) == 18 and all(0 <= share <= 100 for share in shares)
+    told = [cell.replace(";", ",").split(",") for line in lines for cell in line[2:]]
+    shares = [float(part) for parts in told for part in parts]
+    assert len(shares) == 27 and all(0 <= share <= 100 for share in shares)
