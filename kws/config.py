@@ -47,6 +47,8 @@ class KwsConfig:
         Of Adam.
     loss : {"tacos", "adacos"}
         With or without relative positions.
+    reversed_classes : bool
+        Of "scratch": whether each keyword's segments, reversed in time, are a class of their own.
     """
 
     encoder: str = "speech-embedding"
@@ -56,6 +58,7 @@ class KwsConfig:
     batch_size: int = 32
     learning_rate: float = 1e-3
     loss: str = "tacos"
+    reversed_classes: bool = True
 
     def __post_init__(self) -> None:
         for name, allowed in (

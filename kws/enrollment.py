@@ -310,6 +310,7 @@ def _trained(
         [keywords.index(clip.label) for clip in clips],
         segments,
         positions=config.loss == "tacos",
+        reversed_classes=config.reversed_classes,
     )
     encoder, losses = learn_encoder(
         data,

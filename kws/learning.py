@@ -26,13 +26,13 @@ class TrainingSet:
     Attributes
     ----------
     features : torch.Tensor, shape (n, T, mels)
-        Log-Mel segments of the keywords, forwards and backwards.
+        Log-Mel segments of the keywords, forwards and, unless left out, backwards.
     classes : torch.Tensor, shape (n,), int64
         0 to K - 1 are the keywords, K to 2 K - 1 their reversals.
     positions : torch.Tensor, shape (n, n_positions)
         Relative position labels; uniform for reversed segments.
     background : torch.Tensor, shape (n_background, T, mels)
-        Segments of "no speech", class 2 K.
+        Segments of "no speech", the last class: 2 K, or K without reversals.
     """
 
     features: torch.Tensor
@@ -47,7 +47,12 @@ class TrainingSet:
 
 
 def training_set(
-    clips: Sequence[np.ndarray], keywords: Sequence[int], background: np.ndarray, *, positions: bool
+    clips: Sequence[np.ndarray],
+    keywords: Sequence[int],
+    background: np.ndarray,
+    *,
+    positions: bool,
+    reversed_classes: bool = True,
 ) -> TrainingSet:
     """Cut clips into segments with labels.
 
@@ -61,6 +66,8 @@ def training_set(
         Segments of background sound at their final levels.
     positions : bool
         Relative positions (TACos), or a single one (two-dimensional AdaCos).
+    reversed_classes : bool
+        Whether reversed segments are classes of their own; Table 31 has rows without.
 
     Returns
     -------
@@ -81,13 +88,14 @@ def training_set(
             for s in segments
         ]
     )
-    both = np.concatenate([forward, forward[:, ::-1]])
+    if reversed_classes:
+        forward = np.concatenate([forward, forward[:, ::-1]])
+        classes = np.concatenate([classes, classes + max(keywords) + 1])
+        labels = np.concatenate([labels, np.full_like(labels, 1.0 / n_positions)])
     return TrainingSet(
-        features=log_mel(torch.from_numpy(both)),
-        classes=torch.from_numpy(np.concatenate([classes, classes + max(keywords) + 1])),
-        positions=torch.from_numpy(
-            np.concatenate([labels, np.full_like(labels, 1.0 / n_positions)])
-        ),
+        features=log_mel(torch.from_numpy(forward)),
+        classes=torch.from_numpy(classes),
+        positions=torch.from_numpy(labels),
         background=log_mel(torch.from_numpy(background)),
     )
 

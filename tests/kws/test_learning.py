@@ -54,6 +54,15 @@ def test_without_positions_there_is_one(clips):
     assert (data.positions == 1).all()
 
 
+def test_reversed_segments_can_be_left_out(clips, data):
+    background = background_segments([], np.random.default_rng(0))
+    few = training_set(clips, [0, 0, 1, 2], background, positions=True, reversed_classes=False)
+    n = len(data.features) // 2
+    assert few.n_classes == 4 and data.n_classes == 7
+    for name in ("features", "classes", "positions"):
+        torch.testing.assert_close(getattr(few, name), getattr(data, name)[:n])
+
+
 @pytest.mark.parametrize("recordings", [[], [np.ones(100, np.float32), np.ones(20000, np.float32)]])
 def test_background_has_many_levels(recordings):
     segments = background_segments(recordings, np.random.default_rng(0))
