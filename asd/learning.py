@@ -7,10 +7,9 @@ import torch
 from torch import nn
 from torch.nn.functional import one_hot
 
-from asd.dataset import Clip, classes_of
+from asd.classes import class_names, places_of, told_apart
 from asd.excerpts import input_length, random_excerpts
-from asd.pseudo_classes import pseudo_classes
-from asd.representations import Key, Training
+from asd.representations import Training
 from asd.representations.network import Embedder, LogMelNetwork, Network
 from fewshot.augment import featex, mixup, statex
 from fewshot.errors import InputError
@@ -45,7 +44,7 @@ def learn(network: Network, training: Training) -> Embedder:
     Raises
     ------
     InputError
-        The task has a single class, or the loss is not finite.
+        All clips are the same, or the loss is not finite.
 
     Notes
     -----
@@ -54,7 +53,8 @@ def learn(network: Network, training: Training) -> Embedder:
     """
     recordings, seed = training.recordings, training.seed + network.member
     n_samples = input_length(recordings)
-    names, keys = _classes(network, training)
+    names = _classes(network, training)
+    keys = places_of(names, training.clips)
     known = sorted(set(names))
     labels = one_hot(torch.tensor([known.index(name) for name in names]), len(known)).float()
     generator = torch.Generator().manual_seed(seed)
@@ -184,25 +184,8 @@ def make_loss(config: Network, n_classes: int) -> nn.Module:
             return SoftmaxLoss(n_classes, dim)
 
 
-def _classes(network: Network, training: Training) -> tuple[list[str], dict[str, Key]]:
-    """The class of each clip, and of each class the machine and section of its clips."""
-    clips = training.clips
-    names = [_class_of(clip, network.classes) for clip in clips]
-    if len(set(names)) < 2 and not network.loss.startswith("compactness"):
-        names = pseudo_classes(training.recordings, training.seed)
-        training.notes.append(
-            f"all clips are of one class; {len(set(names))} clusters of them are told apart instead"
-        )
-    return names, {name: (c.machine, c.section) for name, c in zip(names, clips, strict=True)}
-
-
-def _class_of(clip: Clip, classes: str) -> str:
-    match classes:
-        case "attributes":
-            return classes_of([clip])[0]
-        case "sections":
-            return f"{clip.machine} {clip.section}"
-        case "machines":
-            return clip.machine
-        case _:
-            return ""
+def _classes(network: Network, training: Training) -> list[str]:
+    """The class of each clip; a single one only for losses that have a use for it."""
+    if network.loss.startswith("compactness"):
+        return class_names(network.classes, training.recordings, training.clips, training.seed)
+    return told_apart(network.classes, training)

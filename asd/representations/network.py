@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn.functional import normalize
 
+from asd.classes import CLASSES
 from asd.excerpts import LONGEST_S, pieces_of
 from asd.recordings import Recordings
 from asd.representations import Describer, Key, Representation, Training
@@ -19,7 +20,6 @@ from fewshot.encoders.two_branch import TwoBranchEncoder
 from fewshot.errors import InputError
 from fewshot.features import batch_mel_decibels
 
-CLASSES = ("attributes", "sections", "machines", "one")
 ENCODERS = ("two-branch", "log-mel")
 OUTPUTS = ("embedding", "posterior")
 LOSSES = (
@@ -64,8 +64,8 @@ class Network(Representation):
         Whether the centres of the further classes are trained.
     mixup : float
         Share of the clips that are mixed up, 0 to 1.
-    classes : {"attributes", "sections", "machines", "one"}
-        What is told apart: machine, section, attributes and domain, or less of it.
+    classes : str
+        What is told apart, of `asd.classes.CLASSES`.
     epochs, batch_size : int
     member : int
         Of an ensemble; each has another seed.
