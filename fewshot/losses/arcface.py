@@ -87,15 +87,18 @@ class ArcFaceLoss(MarginLoss):
     -----
     Dissertation, definition 2.7 (equations 5 to 9), which leaves margin and scale open. A class
     has the share of the margin that the label gives it, in numerator and denominator: the printed
-    equation 7 sums up to 1 only for pure labels. Angles stop at pi, where cosines would rise again.
-    Several centres: J. Deng et al., "Sub-center ArcFace", ECCV 2020.
+    equation 7 sums up to 1 only for pure labels. Where the angle would pass pi, behind which
+    cosines rise again, margin * sin(margin) is taken off the cosine instead, as in the public code
+    of J. Deng et al., "ArcFace", CVPR 2019: it falls on, and has a gradient. Several centres: J.
+    Deng et al., "Sub-center ArcFace", ECCV 2020.
     """
 
     default_margin, largest_margin = 0.5, math.pi / 2
 
     def _penalised(self, similarities: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        angles = similarities.clamp(-LARGEST_COSINE, LARGEST_COSINE).arccos()
-        return (angles + self.margin * labels).clamp(max=math.pi).cos()
+        margins = self.margin * labels
+        angles = similarities.clamp(-LARGEST_COSINE, LARGEST_COSINE).arccos() + margins
+        return torch.where(angles > math.pi, similarities - margins * margins.sin(), angles.cos())
 
 
 class CosFaceLoss(MarginLoss):

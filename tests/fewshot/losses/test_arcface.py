@@ -18,7 +18,9 @@ def naive_logit(kind, embedding, centres, margin, scale):
     )
     if kind is CosFaceLoss:
         return scale * (nearest - margin)
-    return scale * math.cos(min(math.acos(nearest) + margin, math.pi))
+    if math.acos(nearest) + margin > math.pi:
+        return scale * (nearest - margin * math.sin(margin))
+    return scale * math.cos(math.acos(nearest) + margin)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -60,13 +62,16 @@ def test_margins_of_the_literature(kind, margin):
     assert (kind(2, 3).margin, kind(2, 3).scale) == (margin, 30.0)
 
 
-def test_angles_stop_at_pi():
-    loss = ArcFaceLoss(2, 2, margin=0.5, scale=1.0, trainable=False)
+def test_opposite_embeddings_still_cost_the_more_the_farther_they_are():
+    loss = ArcFaceLoss(2, 2, margin=0.7, scale=1.0, trainable=False)
     loss.centres = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
-    opposite = torch.tensor([[-1.0, -0.1]])
-    found = loss(opposite, torch.tensor([[1.0, 0.0]])).item()
-    other = loss.similarities(opposite)[0, 1].item()
-    assert found == pytest.approx(1 + math.log(math.exp(-1) + math.exp(other)))
+    angles = torch.tensor([2.3, 2.6, 3.0], requires_grad=True)
+    away = torch.stack([angles.cos(), -angles.sin()], dim=1)
+    own = loss._penalised(loss.similarities(away), torch.tensor([[1.0, 0.0]] * 3))[:, 0]
+    expected = [math.cos(3.0), *(math.cos(a) - 0.7 * math.sin(0.7) for a in (2.6, 3.0))]
+    assert own.tolist() == pytest.approx(expected)
+    own.sum().backward()
+    assert (angles.grad < 0).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
