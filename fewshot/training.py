@@ -19,7 +19,7 @@ def train(
     loss_of: Callable[[Batch], torch.Tensor],
     *,
     epochs: int,
-    learning_rate: float = 1e-3,
+    learning_rate: float | Callable[[int], float] = 1e-3,
     on_epoch: Callable[[int, float], None] | None = None,
     checkpoint: str | Path | None = None,
     generator: torch.Generator | None = None,
@@ -36,8 +36,8 @@ def train(
         Maps a batch to its scalar loss.
     epochs : int
         Passes over the data.
-    learning_rate : float
-        Of Adam.
+    learning_rate : float or callable
+        Of Adam; a callable gives that of an epoch, counted from 0.
     on_epoch : callable, optional
         Called behind every epoch with its number and mean loss.
     checkpoint : path, optional
@@ -59,13 +59,16 @@ def train(
         If the checkpoint is damaged or of another training.
     """
     devices = {parameter.device.type for parameter in modules.parameters()}
+    rate_of = learning_rate if callable(learning_rate) else lambda _epoch: learning_rate
     optimiser = torch.optim.Adam(
-        modules.parameters(), lr=learning_rate, fused=devices <= {"cpu", "cuda"}
+        modules.parameters(), lr=rate_of(0), fused=devices <= {"cpu", "cuda"}
     )
     history: list[float] = []
     if checkpoint is not None and Path(checkpoint).exists():
         history = _resume(Path(checkpoint), modules, optimiser, generator)
     for epoch in range(len(history), epochs):
+        for group in optimiser.param_groups:
+            group["lr"] = rate_of(epoch)
         modules.train()
         total, count = 0.0, 0
         for batch in batches(epoch):
@@ -191,6 +194,32 @@ def balanced_indices(labels: torch.Tensor, generator: torch.Generator) -> torch.
         chosen.append(members[torch.cat(order)[:largest]])
     indices = torch.cat(chosen)
     return indices[torch.randperm(len(indices), generator=generator)]
+
+
+def pairs_of_classes(labels: torch.Tensor, generator: torch.Generator) -> list[torch.Tensor]:
+    """Indices of one epoch in which nobody is without another one of the same class.
+
+    Parameters
+    ----------
+    labels : torch.Tensor, shape (n,), int64
+        Class of every sample.
+    generator : torch.Generator
+        On the CPU.
+
+    Returns
+    -------
+    list of torch.Tensor, shapes (2,) or (1,), int64
+        Pairs of one class, shuffled, that make up batches. Every sample occurs once, but one of
+        each class with an odd number of them twice; the only one of its class is alone.
+    """
+    pairs: list[torch.Tensor] = []
+    for label in labels.unique():
+        members = (labels == label).nonzero()[:, 0]
+        members = members[torch.randperm(len(members), generator=generator)]
+        if len(members) % 2 and len(members) > 1:
+            members = torch.cat([members, members[:1]])
+        pairs += members.split(2)
+    return [pairs[i] for i in torch.randperm(len(pairs), generator=generator).tolist()]
 
 
 def resolve_device(device: str) -> str:

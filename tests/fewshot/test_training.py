@@ -5,7 +5,13 @@ from hypothesis import strategies as st
 from torch import nn
 
 from fewshot.errors import InputError
-from fewshot.training import balanced_indices, estimate_norms, resolve_device, train
+from fewshot.training import (
+    balanced_indices,
+    estimate_norms,
+    pairs_of_classes,
+    resolve_device,
+    train,
+)
 
 
 def test_minimises_a_loss_and_ends_in_evaluation_mode():
@@ -87,6 +93,41 @@ def test_an_epoch_has_all_classes_equally_often(labels, seed):
     assert len(counts) == len(labels.unique())
     assert counts.min() == counts.max() == labels.unique(return_counts=True)[1].max()
     assert set(chosen.tolist()) == set(range(len(labels))), "every sample occurs"
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=20), st.integers(0, 3))
+def test_pairs_are_of_one_class_and_leave_nobody_out(labels, seed):
+    labels = torch.tensor(labels)
+    pairs = pairs_of_classes(labels, torch.Generator().manual_seed(seed))
+    counts = torch.cat(pairs).bincount(minlength=len(labels))
+    assert (counts >= 1).all()
+    for label in labels.unique():
+        n = int((labels == label).sum())
+        assert int(counts[labels == label].sum()) == (n if n == 1 else n + n % 2)
+    for pair in pairs:
+        assert len(pair.unique()) == len(pair) and len(labels[pair].unique()) == 1
+        assert len(pair) == 2 or int((labels == labels[pair]).sum()) == 1
+
+
+def test_pairs_are_drawn_anew():
+    generator = torch.Generator().manual_seed(0)
+    one, two = (torch.cat(pairs_of_classes(torch.zeros(20), generator)) for _ in range(2))
+    assert not torch.equal(one, two)
+
+
+def test_learning_rates_may_change_from_epoch_to_epoch():
+    module = nn.Linear(1, 1, bias=False)
+    steps = [module.weight.item()]
+    train(
+        nn.ModuleList([module]),
+        lambda _epoch: [(torch.ones(1, 1),)],
+        lambda batch: module(batch[0]).sum(),
+        epochs=3,
+        learning_rate=lambda epoch: (0.1, 0.01, 0.0)[epoch],
+        on_epoch=lambda *_: steps.append(module.weight.item()),
+    )
+    # Adam's steps are as long as the learning rate where the gradient stays the same.
+    assert -torch.tensor(steps).diff() == pytest.approx([0.1, 0.01, 0.0], abs=1e-5)
 
 
 def test_devices():
