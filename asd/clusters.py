@@ -209,16 +209,48 @@ def cluster_names(
         One name per clip, such as "fan cluster 3"; two at least where there is one machine alone
         and its clips differ.
     """
-    machines = np.array([clip.machine for clip in clips])
-    vectors = np.stack([options.vector(recordings.waveform(i)) for i in range(len(clips))])
+    vectors = _statistics(recordings, options)
     names = np.empty(len(clips), object)
-    least = 2 if len(set(machines)) == 1 else 1
-    for machine in np.unique(machines):
-        own = machines == machine
-        names[own] = [
-            f"{machine} cluster {label}" for label in options.labels(vectors[own], seed, least)
-        ]
+    groups = _machines(clips)
+    for machine, own in groups.items():
+        labels = options.labels(vectors[own], seed, least=2 if len(groups) == 1 else 1)
+        names[own] = [f"{machine} cluster {label}" for label in labels]
     return names.tolist()
+
+
+def machine_statistics(
+    recordings: Recordings, clips: Sequence[Clip], options: Clustering = CLUSTERING
+) -> np.ndarray:
+    """What clips are clustered by, standardised by the clips of each machine.
+
+    Parameters
+    ----------
+    recordings : Recordings
+    clips : sequence of Clip
+        What is known of each of them.
+    options : Clustering
+
+    Returns
+    -------
+    np.ndarray, shape (n, d)
+    """
+    from sklearn.preprocessing import StandardScaler
+
+    vectors = _statistics(recordings, options)
+    for own in _machines(clips).values():
+        vectors[own] = StandardScaler().fit_transform(vectors[own])
+    return vectors
+
+
+def _statistics(recordings: Recordings, options: Clustering) -> np.ndarray:
+    waveforms = (recordings.waveform(i) for i in range(len(recordings)))
+    return np.stack([options.vector(samples) for samples in waveforms]).astype(np.float64)
+
+
+def _machines(clips: Sequence[Clip]) -> dict[str, np.ndarray]:
+    """Indices of the clips of each machine."""
+    machines = np.array([clip.machine for clip in clips])
+    return {str(name): np.flatnonzero(machines == name) for name in np.unique(machines)}
 
 
 def _components(vectors: np.ndarray) -> np.ndarray:
@@ -226,7 +258,7 @@ def _components(vectors: np.ndarray) -> np.ndarray:
     from sklearn.decomposition import PCA
     from sklearn.preprocessing import StandardScaler
 
-    scaled = StandardScaler().fit_transform(np.asarray(vectors, np.float64))
+    scaled = StandardScaler().fit_transform(vectors)
     return PCA(min(N_COMPONENTS, *scaled.shape), svd_solver="full").fit_transform(scaled)
 
 

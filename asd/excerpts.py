@@ -10,9 +10,9 @@ LONGEST_S = 18.0
 """Of a network's input; longer clips are cut into pieces."""
 
 
-def input_length(recordings: Recordings) -> int:
-    """Samples of a network's input: those of the longest clip, up to `LONGEST_S`."""
-    return min(max(recordings.lengths), round(LONGEST_S * SAMPLE_RATE))
+def input_length(recordings: Recordings, longest_s: float = LONGEST_S) -> int:
+    """Samples of a network's input: those of the longest clip, up to some seconds."""
+    return min(max(recordings.lengths), round(longest_s * SAMPLE_RATE))
 
 
 def random_excerpts(

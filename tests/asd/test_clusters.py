@@ -6,7 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from asd.clusters import STATISTICS, Clustering, cluster_names, ranked_mean
+from asd.clusters import (
+    STATISTICS,
+    Clustering,
+    cluster_names,
+    machine_statistics,
+    ranked_mean,
+)
 from asd.dataset import Clip
 from asd.recordings import Recordings
 from fewshot.errors import InputError
@@ -87,6 +93,16 @@ def test_one_machine_alone_has_two_clusters_where_others_have_one(tmp_path):
     assert len(set(cluster_names(recordings, [clip()] * 4))) == 2
     several = [clip("fan")] * 2 + [clip("pump")] * 2
     assert cluster_names(recordings, several)[1:3] == ["fan cluster 0", "pump cluster 0"]
+    recordings.close()
+
+
+def test_statistics_of_each_machine_are_standardised(tmp_path):
+    rng = np.random.default_rng(0)
+    recordings = kept(tmp_path, [*tones(5, 300, rng), *tones(5, 2500, rng)])
+    found = machine_statistics(recordings, [clip("fan")] * 5 + [clip("pump")] * 5)
+    for own in (found[:5], found[5:]):
+        np.testing.assert_allclose(own.mean(axis=0), 0, atol=1e-9)
+        np.testing.assert_allclose(own.std(axis=0), 1, rtol=1e-6)
     recordings.close()
 
 
