@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,6 +19,9 @@ from fewshot.encoders.log_mel import LogMelEncoder
 from fewshot.encoders.two_branch import TwoBranchEncoder
 from fewshot.errors import InputError
 from fewshot.features import batch_mel_decibels
+
+if TYPE_CHECKING:
+    from asd.representations.contrastive import Contrastive
 
 ENCODERS = ("two-branch", "log-mel")
 OUTPUTS = ("embedding", "posterior")
@@ -135,21 +138,13 @@ class Network(Representation):
         return learn(self, training)
 
     def restore(self, tensors: Mapping[str, np.ndarray], values: Mapping[str, Any]) -> "Embedder":
+        return restored_embedder(self, tensors, values)
+
+    def head(self, n_classes: int) -> nn.Module:
+        """The loss that tells classes apart."""
         from asd.learning import make_loss
 
-        n_samples = int(values["n_samples"])
-        if not self.shortest_s <= n_samples / SAMPLE_RATE <= LONGEST_S:
-            raise ValueError(f"a network for {n_samples} samples")
-        keys = [tuple(key) for key in values["keys"]]
-        # What a file says of sizes takes no memory before its arrays are seen to be of them.
-        with torch.device("meta"):
-            network = self.network(n_samples)
-            head = make_loss(self, len(keys)) if self.output == "posterior" else None
-        embedder = Embedder(self, network, n_samples, keys, head)
-        state = {name: torch.from_numpy(np.array(array)) for name, array in tensors.items()}
-        embedder.modules().load_state_dict(state, assign=True)
-        network.to(memory_format=torch.channels_last)
-        return embedder
+        return make_loss(self, n_classes)
 
 
 class LogMelNetwork(nn.Module):
@@ -202,7 +197,8 @@ class Embedder(Describer):
 
     Parameters
     ----------
-    config : Network
+    config : Representation
+        What it was trained for.
     network : nn.Module
         Maps waveforms (batch, n_samples) to embeddings (batch, dim).
     n_samples : int
@@ -216,7 +212,7 @@ class Embedder(Describer):
 
     def __init__(
         self,
-        config: Network,
+        config: Representation,
         network: nn.Module,
         n_samples: int,
         keys: Sequence[Key],
@@ -272,3 +268,24 @@ class Embedder(Describer):
         """What has parameters."""
         parts = {"network": self.network} | ({} if self.head is None else {"head": self.head})
         return nn.ModuleDict(parts)
+
+
+def restored_embedder(
+    config: "Network | Contrastive",
+    tensors: Mapping[str, np.ndarray],
+    values: Mapping[str, Any],
+) -> Embedder:
+    """The trained network of a configuration, from what `Embedder.state` gave."""
+    n_samples = int(values["n_samples"])
+    if not config.shortest_s <= n_samples / SAMPLE_RATE <= LONGEST_S:
+        raise ValueError(f"a network for {n_samples} samples")
+    keys = [tuple(key) for key in values["keys"]]
+    # What a file says of sizes takes no memory before its arrays are seen to be of them.
+    with torch.device("meta"):
+        network = config.network(n_samples)
+        head = config.head(len(keys)) if config.output == "posterior" else None
+    embedder = Embedder(config, network, n_samples, keys, head)
+    state = {name: torch.from_numpy(np.array(array)) for name, array in tensors.items()}
+    embedder.modules().load_state_dict(state, assign=True)
+    network.to(memory_format=torch.channels_last)
+    return embedder
