@@ -25,6 +25,8 @@ NETWORK_NAMES = (
     "wilkinghoff",
     "adaproj",
     "adaproj-ssl",
+    "gisp-1",
+    "gisp-2",
 )
 SYSTEM_NAMES = TRAINING_FREE_NAMES + NETWORK_NAMES
 """Systems that can be trained."""

@@ -46,9 +46,11 @@ kind of clip statistics (mfcc, log-mel, percentiles, cepstrum) with one back end
 mfcc-nearest: nearest (training clip), ten-nearest, standardised, density, gaussian, means, centres.
 With a network, which learns from all machines together: "two-branch" (spectrum and spectrogram),
 "wilkinghoff" (the same, with self-supervised classes), "adaproj", "adaproj-ssl" (both; ten of
-them), "dcase2020" (log-Mel), "autoencoder", "autoencoder-mahalanobis". They want many classes:
-machines, sections, attributes, domains. MODEL.run beside the model then holds the configuration and
-log.csv, the loss of each epoch; a training that was stopped goes on with the same command.
+them), "dcase2020" (log-Mel), "gisp-1", "gisp-2" (contrast of clusters of clips, or of what is known
+of them), "autoencoder", "autoencoder-mahalanobis". They want many classes: machines, sections,
+attributes, domains; "gisp-1" makes them itself. MODEL.run beside the model then holds the
+configuration and log.csv, the loss of each epoch; a training that was stopped goes on with the same
+command.
 
 Own recordings get a threshold for a rate of false alarms of {FALSE_ALARM_RATE:g}, files of the
 challenge the 90th percentile of a gamma distribution; --threshold takes gdp, hp, sd, mad, iqr,

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from asd.config import SYSTEM_NAMES
 from asd.systems.autoencoder import AUTOENCODERS
 from asd.systems.dcase2020 import DCASE2020
+from asd.systems.gisp import GISP
 from asd.systems.training_free import TRAINING_FREE
 from asd.systems.view import System, View, ensemble, like_each_other, shortest_s, trained_for
 from asd.systems.wilkinghoff import WILKINGHOFF
@@ -28,7 +29,7 @@ __all__ = [
 ]
 
 SYSTEMS: Mapping[str, System] = MappingProxyType(
-    TRAINING_FREE | AUTOENCODERS | DCASE2020 | WILKINGHOFF
+    TRAINING_FREE | AUTOENCODERS | DCASE2020 | WILKINGHOFF | GISP
 )
 """Views by the names of `asd.config.SYSTEM_NAMES`."""
 
