@@ -2,6 +2,7 @@ import csv
 import io
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from asd.commands.score import main as score
 from asd.commands.train import main as train
 from asd.model import MachineModel
 from asd.synthesis import write_dataset
+from asd.systems import SYSTEMS
 from asd.training_run import TrainingRun
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -206,6 +208,27 @@ def test_a_stopped_training_goes_on(dcase, tmp_path, command, capsys, monkeypatc
     assert capsys.readouterr().err.startswith(f"goes on with what {tmp_path / 'm.run'} holds\n")
     epochs = [row["epoch"] for row in rows_of((tmp_path / "m.run" / "log.csv").read_text())]
     assert epochs == [*"1234", *map(str, range(4, 11))]
+
+
+def test_both_stages_of_a_contrastive_system_are_told(
+    dcase, tmp_path, command, capsys, monkeypatch
+):
+    system = "gisp-1"
+    (view,) = SYSTEMS[system]
+    quick = replace(view.representation, contrast_epochs=1, epochs=2)
+    views = {system: (replace(view, representation=quick),)}
+    monkeypatch.setattr("asd.systems.SYSTEMS", views)
+    path = tmp_path / "m.asd"
+    assert command(train, dcase, "-o", path, "--system", system, "--device", "cpu") == 0
+    rows = rows_of((tmp_path / "m.run" / "log.csv").read_text())
+    assert [list(row.values())[:2] for row in rows] == [
+        ["contrast 1", "1"],
+        ["classes 1", "1"],
+        ["classes 1", "2"],
+    ]
+    capsys.readouterr()
+    assert command(score, path, dcase, "-q") == 0
+    assert len(rows_of(capsys.readouterr().out)) == 24
 
 
 @pytest.mark.parametrize("option", ["--ensemble", "--epochs"])
