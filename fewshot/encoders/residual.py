@@ -169,8 +169,12 @@ class SqueezeExcite(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (batch, channels, ...) to the same shape, every channel times a weight in (0, 1)."""
-        weights = self.excite(relu(self.squeeze(x.flatten(2).mean(dim=2)))).sigmoid()
+        weights = self.weights(x.flatten(2).mean(dim=2))
         return x * weights.view(*weights.shape, *[1] * (x.ndim - 2))
+
+    def weights(self, values: torch.Tensor) -> torch.Tensor:
+        """Weights in (0, 1) of the channels from one value of each, both (batch, channels)."""
+        return self.excite(relu(self.squeeze(values))).sigmoid()
 
 
 class SameConv2d(nn.Conv2d):

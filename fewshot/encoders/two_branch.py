@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.functional import conv2d, max_pool2d, pad, relu
 
 from fewshot.audio import SAMPLE_RATE
+from fewshot.encoders.frequency_attention import FrequencyAttention, FrequencyGate
 from fewshot.encoders.residual import (
     PreActivationBlock,
     SqueezeExcite,
@@ -28,6 +29,7 @@ from fewshot.features import (
 LEAST_FRAMES = 5
 """With fewer, nothing is left behind the first convolution and its pooling."""
 BRANCHES = ("spectrum", "spectrogram")
+FREQUENCY_ATTENTIONS = ("none", "attention", "gate")
 N_FFT = 1024
 N_MELS, FLOOR = 128, 1e-7
 """Bands of log-Mel spectrograms, and what is added to their magnitudes."""
@@ -55,6 +57,9 @@ class TwoBranchEncoder(nn.Module):
         every residual block.
     bias : bool
         Whether convolutions and dense layers have biases.
+    frequency_attention : {"none", "attention", "gate"}
+        Whether the spectrograms pass a `FrequencyAttention` or a `FrequencyGate`, before their
+        temporal mean is taken off.
 
     Notes
     -----
@@ -79,6 +84,7 @@ class TwoBranchEncoder(nn.Module):
         log_mel: bool = False,
         squeeze_excite: bool = False,
         bias: bool = False,
+        frequency_attention: str = "none",
     ) -> None:
         super().__init__()
         n_frames, n_bins = spectrogram_shape(n_samples)
@@ -88,6 +94,8 @@ class TwoBranchEncoder(nn.Module):
             raise ValueError(f"branches are {branches!r}; give spectrum, spectrogram or both")
         if combine not in ("concatenate", "add"):
             raise ValueError(f"combine is {combine!r}; use concatenate or add")
+        if frequency_attention not in FREQUENCY_ATTENTIONS:
+            raise ValueError(f"frequency_attention is {frequency_attention!r}")
         side_by_side = len(branches) if combine == "concatenate" else 1
         if dim % side_by_side:
             raise ValueError(f"dim is {dim}; it must be even")
@@ -105,6 +113,13 @@ class TwoBranchEncoder(nn.Module):
         if "spectrogram" in branches:
             bands = N_MELS if log_mel else n_bins
             self.spectrogram_branch = SpectrogramEncoder(bands, size, **options)
+            match frequency_attention:
+                case "attention":
+                    self.attend = FrequencyAttention(n_frames, bands)
+                case "gate":
+                    self.attend = FrequencyGate(bands)
+                case _:
+                    self.attend = nn.Identity()
 
     def forward(self, waveforms: torch.Tensor) -> torch.Tensor:
         """Map waveforms (batch, n_samples) to embeddings (batch, dim), not normalised."""
@@ -136,14 +151,17 @@ class TwoBranchEncoder(nn.Module):
         tuple of torch.Tensor, shapes (batch, dim / 2)
             (batch, dim) where they are added, and where there is only one.
         """
-        if self.temporal_mean:
-            spectrograms = without_temporal_mean(spectrograms)
         halves = []
         if "spectrum" in self.branches:
             halves.append(self.spectrum_branch(spectra))
         if "spectrogram" in self.branches:
-            halves.append(self.spectrogram_branch(spectrograms))
+            halves.append(self.spectrogram_branch(self.seen(spectrograms)))
         return tuple(halves)
+
+    def seen(self, spectrograms: torch.Tensor) -> torch.Tensor:
+        """What the spectrogram branch sees of spectrograms, both (batch, frames, bins)."""
+        attended = self.attend(spectrograms)
+        return without_temporal_mean(attended) if self.temporal_mean else attended
 
     def combined(self, halves: Sequence[torch.Tensor]) -> torch.Tensor:
         """Map what `halves` gives to embeddings (batch, dim)."""
