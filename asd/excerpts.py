@@ -1,6 +1,7 @@
 """Excerpts of one length, as networks see clips of any length."""
 
 import numpy as np
+import soxr
 import torch
 
 from asd.recordings import Recordings
@@ -10,25 +11,49 @@ LONGEST_S = 18.0
 """Of a network's input; longer clips are cut into pieces."""
 
 
-def input_length(recordings: Recordings, longest_s: float = LONGEST_S) -> int:
-    """Samples of a network's input: those of the longest clip, up to some seconds."""
-    return min(max(recordings.lengths), round(longest_s * SAMPLE_RATE))
+def input_length(
+    recordings: Recordings, longest_s: float = LONGEST_S, rate: int = SAMPLE_RATE
+) -> int:
+    """Samples at a rate of a network's input: those of the longest clip, up to some seconds."""
+    return round(min(max(recordings.lengths) / SAMPLE_RATE, longest_s) * rate)
 
 
 def random_excerpts(
-    recordings: Recordings, indices: torch.Tensor, n_samples: int, generator: torch.Generator
+    recordings: Recordings,
+    indices: torch.Tensor,
+    n_samples: int,
+    generator: torch.Generator,
+    rate: int = SAMPLE_RATE,
 ) -> torch.Tensor:
-    """An excerpt of each of some clips from a random place, shape (n, n_samples).
+    """An excerpt of each of some clips from a random place, shape (n, n_samples), at a rate.
 
     Clips that are shorter are repeated.
     """
+    wanted = source_length(n_samples, rate)
     places = torch.rand(len(indices), generator=generator).tolist()
     excerpts = []
     for index, place in zip(indices.tolist(), places, strict=True):
         length = recordings.lengths[index]
-        room = length - n_samples + 1 if length >= n_samples else length
-        excerpts.append(recordings.excerpt(index, n_samples, int(place * room)))
-    return torch.from_numpy(np.stack(excerpts))
+        room = length - wanted + 1 if length >= wanted else length
+        excerpts.append(recordings.excerpt(index, wanted, int(place * room)))
+    return resampled(torch.from_numpy(np.stack(excerpts)), n_samples, rate)
+
+
+def source_length(n_samples: int, rate: int) -> int:
+    """Samples at 16 kHz from which `resampled` makes a number of them at another rate."""
+    return -(-n_samples * SAMPLE_RATE // rate)
+
+
+def resampled(excerpts: torch.Tensor, n_samples: int, rate: int) -> torch.Tensor:
+    """Bring excerpts of `source_length`, (n, m) at 16 kHz, to a rate: (n, n_samples).
+
+    >>> resampled(torch.zeros(3, source_length(192_000, 19_200)), 192_000, 19_200).shape
+    torch.Size([3, 192000])
+    """
+    if rate == SAMPLE_RATE:
+        return excerpts
+    there = soxr.resample(excerpts.numpy().T, SAMPLE_RATE, rate, quality="HQ")
+    return torch.from_numpy(there[:n_samples].T.copy())
 
 
 def pieces_of(samples: np.ndarray, n_samples: int) -> list[np.ndarray]:

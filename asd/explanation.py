@@ -13,7 +13,6 @@ from asd.sounds import AT_ONCE
 from asd.systems import System
 from fewshot.audio import SAMPLE_RATE
 from fewshot.errors import InputError
-from fewshot.features import without_temporal_mean
 
 if TYPE_CHECKING:
     from asd.representations.network import Embedder
@@ -148,14 +147,21 @@ def network_importance_map(
     of the temporal mean is left open there; before it, a hidden frame would be an event itself.
     """
     network = embedder.network
-    if getattr(network, "branches", None) != ("spectrogram",) or network.mel_bank is not None:
-        raise ValueError("the network must have the spectrogram branch alone, without Mel bands")
+    if (
+        getattr(network, "branches", None) != ("spectrogram",)
+        or network.mel_bank is not None
+        or embedder.config.sample_rate != SAMPLE_RATE
+    ):
+        raise ValueError(
+            "the network must have the spectrogram branch alone, at 16 kHz, without Mel bands"
+        )
     if len(samples) > embedder.n_samples:
         raise ValueError(f"{len(samples)} samples; the network takes {embedder.n_samples}")
     device = next(network.parameters()).device
     waveform = torch.from_numpy(np.resize(np.asarray(samples, np.float32), embedder.n_samples))
-    levels = network.inputs(waveform[None].to(device))[1][0]
-    seen = without_temporal_mean(levels[None])[0] if network.temporal_mean else levels
+    with torch.inference_mode():
+        levels = network.inputs(waveform[None].to(device))[1][0]
+        seen = network.seen(levels[None])[0]
 
     @torch.inference_mode()
     def scores(masks: torch.Tensor) -> np.ndarray:

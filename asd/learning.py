@@ -1,12 +1,13 @@
 """Training of a network to tell machines, their settings and domains apart."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
 from torch import nn
 from torch.nn.functional import one_hot
 
+from asd.class_texts import class_texts
 from asd.classes import class_names, places_of, told_apart
 from asd.excerpts import input_length, random_excerpts
 from asd.representations import Training
@@ -18,6 +19,8 @@ from fewshot.losses.adaproj import AdaProjLoss
 from fewshot.losses.arcface import ArcFaceLoss, CosFaceLoss
 from fewshot.losses.one_class import CompactnessLoss
 from fewshot.losses.softmax import SoftmaxLoss
+from fewshot.losses.text import TextLoss
+from fewshot.text import text_vectors
 from fewshot.training import estimate_norms, train
 
 LARGEST_SCALE = 64.0
@@ -52,10 +55,11 @@ def learn(network: Network, training: Training) -> Embedder:
     part is heard in every epoch; a shorter one is repeated.
     """
     recordings, seed = training.recordings, training.seed + network.member
-    n_samples = input_length(recordings)
+    rate = network.sample_rate
+    n_samples = network.n_samples or input_length(recordings, rate)
     names = _classes(network, training)
     keys = places_of(names, training.clips)
-    known = sorted(set(names))
+    known, texts = zip(*sorted(class_texts(names, training.clips).items()), strict=True)
     labels = one_hot(torch.tensor([known.index(name) for name in names]), len(known)).float()
     generator = torch.Generator().manual_seed(seed)
     n_batches = max(1, round(len(recordings) / network.batch_size))
@@ -63,7 +67,7 @@ def learn(network: Network, training: Training) -> Embedder:
     def batches(_epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         order = torch.randperm(len(recordings), generator=generator)
         for indices in order.tensor_split(n_batches):
-            sounds = random_excerpts(recordings, indices, n_samples, generator)
+            sounds = random_excerpts(recordings, indices, n_samples, generator, rate)
             yield sounds.to(training.device), labels[indices].to(training.device)
 
     with torch.random.fork_rng():
@@ -71,7 +75,7 @@ def learn(network: Network, training: Training) -> Embedder:
         encoder = network.network(n_samples)
         if isinstance(encoder, LogMelNetwork):
             encoder.standardise_by(recordings)
-        task = Task(network, encoder, len(known), generator).to(training.device)
+        task = Task(network, encoder, texts, generator).to(training.device)
         try:
             train(
                 nn.ModuleList([task]),
@@ -99,20 +103,26 @@ class Task(nn.Module):
     ----------
     config : Network
     encoder : nn.Module
-    n_classes : int
+    texts : sequence of str
+        What each class is in words.
     generator : torch.Generator
         On the CPU; what partners and coefficients are drawn from.
 
     Notes
     -----
     Dissertation, section 5.7: the classes' own loss has fixed centres and sees clips whose frames'
-    statistics are exchanged, but not embeddings of two clips.
+    statistics are exchanged, but not embeddings of two clips. The loss of the texts sees the same.
     """
 
     def __init__(
-        self, config: Network, encoder: nn.Module, n_classes: int, generator: torch.Generator
+        self,
+        config: Network,
+        encoder: nn.Module,
+        texts: Sequence[str],
+        generator: torch.Generator,
     ) -> None:
         super().__init__()
+        n_classes = len(texts)
         self.config = config
         self.encoder = encoder
         self.generator = generator
@@ -123,6 +133,9 @@ class Task(nn.Module):
             n_further = n_classes * BLOCKS ** len(config.exchanges)
             trained = replace(config, train_centres=config.train_exchange_centres)
             self.further = make_loss(trained, n_further)
+        self.text = None
+        if config.text_weight:
+            self.text = TextLoss(torch.from_numpy(text_vectors(texts)), config.dim)
 
     def forward(self, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         """Loss of waveforms (batch, n_samples) with labels (batch, n_classes)."""
@@ -140,6 +153,9 @@ class Task(nn.Module):
         loss = labels.new_zeros(())
         if self.regular is not None:
             loss = loss + self.regular(self.encoder.combined(halves), labels)
+        if self.text is not None:
+            own = self.text(self.encoder.combined(halves), labels)
+            loss = loss + self.config.text_weight * own
         if self.further is not None:
             if "featex" in exchanges:
                 halves, further = featex(halves, further, generator)

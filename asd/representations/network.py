@@ -10,13 +10,13 @@ from torch import nn
 from torch.nn.functional import normalize
 
 from asd.classes import CLASSES
-from asd.excerpts import LONGEST_S, pieces_of
+from asd.excerpts import LONGEST_S, pieces_of, resampled, source_length
 from asd.recordings import Recordings
 from asd.representations import Describer, Key, Representation, Training
 from asd.sounds import AT_ONCE
 from fewshot.audio import SAMPLE_RATE
 from fewshot.encoders.log_mel import LogMelEncoder
-from fewshot.encoders.two_branch import TwoBranchEncoder
+from fewshot.encoders.two_branch import FREQUENCY_ATTENTIONS, TwoBranchEncoder
 from fewshot.errors import InputError
 from fewshot.features import batch_mel_decibels
 
@@ -37,6 +37,7 @@ LOSSES = (
     "sub-centre-arcface",
 )
 EXCHANGES = ("statex", "featex")
+HIGHEST_RATE = 48_000
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Network(Representation):
         `fewshot.encoders.two_branch` or `fewshot.encoders.log_mel`.
     dim : int
         Dimension of the embeddings.
-    branches, temporal_mean, squeeze_excite, log_mel, combine
+    branches, temporal_mean, squeeze_excite, log_mel, combine, frequency_attention
         Of `TwoBranchEncoder`.
     bias : bool
         Whether convolutions and dense layers have biases.
@@ -75,10 +76,18 @@ class Network(Representation):
     output : {"embedding", "posterior"}
         "posterior" describes a clip by one score, the negative logarithm of the share that the
         classes of its section have in the softmax.
+    text_weight : float
+        Weight of the loss between embeddings and texts that describe their classes
+        (`fewshot.losses.text`); 0 does without.
+    sample_rate : int
+        What the network hears sound at, 16000 to 48000 Hz; frames stay as long in samples. Another
+        one than 16000 is for magnitudes alone, without Mel bands.
+    n_samples : int, optional
+        Length of its input at that rate; by default that of the longest clip, up to 18 s.
 
     Notes
     -----
-    Dissertation, sections 5.3.1, 5.6 and 5.7.
+    Dissertation, sections 5.3.1, 5.6 and 5.7; attention, texts and sampling rate: `asd.systems`.
     """
 
     encoder: str = "two-branch"
@@ -101,16 +110,29 @@ class Network(Representation):
     batch_size: int = 64
     member: int = 0
     output: str = "embedding"
+    frequency_attention: str = "none"
+    text_weight: float = 0.0
+    sample_rate: int = SAMPLE_RATE
+    n_samples: int | None = None
 
     kind = "network"
 
     def __post_init__(self) -> None:
         choices = (("encoder", ENCODERS), ("loss", LOSSES), ("classes", CLASSES))
-        for name, known in (*choices, ("output", OUTPUTS)):
+        attention = ("frequency_attention", FREQUENCY_ATTENTIONS)
+        for name, known in (*choices, ("output", OUTPUTS), attention):
             if getattr(self, name) not in known:
                 raise InputError(f"{name} is {getattr(self, name)!r}; use {', '.join(known)}")
         if unknown := set(self.exchanges) - set(EXCHANGES):
             raise InputError(f"exchange {unknown.pop()!r} is not known; use statex, featex")
+        if not SAMPLE_RATE <= self.sample_rate <= HIGHEST_RATE:
+            raise InputError(
+                f"sample_rate is {self.sample_rate}; use {SAMPLE_RATE} to {HIGHEST_RATE}"
+            )
+        if self.sample_rate != SAMPLE_RATE and (self.log_mel or self.encoder != "two-branch"):
+            raise InputError(f"sample_rate is {self.sample_rate}; Mel bands are those of 16 kHz")
+        if self.n_samples is not None:
+            check_length(self, self.n_samples)
 
     @property
     def title(self) -> str:
@@ -130,6 +152,7 @@ class Network(Representation):
             log_mel=self.log_mel,
             combine=self.combine,
             bias=self.bias,
+            frequency_attention=self.frequency_attention,
         )
 
     def learn(self, training: Training | None) -> "Embedder":
@@ -202,8 +225,8 @@ class Embedder(Describer):
     network : nn.Module
         Maps waveforms (batch, n_samples) to embeddings (batch, dim).
     n_samples : int
-        Length of its input. Shorter clips are repeated; longer ones are cut into pieces whose
-        embeddings, of unit length, are averaged.
+        Length of its input at its rate. Shorter clips are repeated; longer ones are cut into
+        pieces whose embeddings, of unit length, are averaged.
     keys : sequence of (str, str)
         Machine and section of each class.
     head : nn.Module, optional
@@ -246,15 +269,20 @@ class Embedder(Describer):
         """Pieces of whole clips, and how many each clip has; few of them at once."""
         pieces: list[np.ndarray] = []
         counts: list[int] = []
+        length = source_length(self.n_samples, self.config.sample_rate)
         for samples in sounds:
-            own = pieces_of(np.asarray(samples, np.float32), self.n_samples)
+            own = pieces_of(np.asarray(samples, np.float32), length)
             pieces += own
             counts.append(len(own))
             if len(pieces) >= AT_ONCE:
-                yield torch.from_numpy(np.stack(pieces)), counts
+                yield self._input(pieces), counts
                 pieces, counts = [], []
         if pieces:
-            yield torch.from_numpy(np.stack(pieces)), counts
+            yield self._input(pieces), counts
+
+    def _input(self, pieces: Sequence[np.ndarray]) -> torch.Tensor:
+        waveforms = torch.from_numpy(np.stack(pieces))
+        return resampled(waveforms, self.n_samples, self.config.sample_rate)
 
     def to(self, device: str) -> None:
         self.modules().to(device)
@@ -277,8 +305,7 @@ def restored_embedder(
 ) -> Embedder:
     """The trained network of a configuration, from what `Embedder.state` gave."""
     n_samples = int(values["n_samples"])
-    if not config.shortest_s <= n_samples / SAMPLE_RATE <= LONGEST_S:
-        raise ValueError(f"a network for {n_samples} samples")
+    check_length(config, n_samples)
     keys = [tuple(key) for key in values["keys"]]
     # What a file says of sizes takes no memory before its arrays are seen to be of them.
     with torch.device("meta"):
@@ -289,3 +316,10 @@ def restored_embedder(
     embedder.modules().load_state_dict(state, assign=True)
     network.to(memory_format=torch.channels_last)
     return embedder
+
+
+def check_length(config: Representation, n_samples: int) -> None:
+    """InputError for a length that the input of a network may not have."""
+    shortest_s = config.shortest_s
+    if not shortest_s <= n_samples / config.sample_rate <= LONGEST_S:
+        raise InputError(f"a network for {n_samples} samples; use {shortest_s} to {LONGEST_S:g} s")

@@ -1,9 +1,10 @@
 """Excerpts of one length from clips of any."""
 
 import numpy as np
+import pytest
 import torch
 
-from asd.excerpts import input_length, pieces_of, random_excerpts
+from asd.excerpts import input_length, pieces_of, random_excerpts, resampled, source_length
 from asd.recordings import Recordings
 
 
@@ -28,4 +29,33 @@ def test_random_excerpts_are_parts_of_their_clips(tmp_path):
     assert {first for first, _ in seen} == set(range(4))
     assert {first for _, first in seen} == set(range(15))
     assert input_length(recordings) == 20
+    recordings.close()
+
+
+@pytest.mark.parametrize("rate", [16_000, 19_200, 22_050, 44_100])
+@pytest.mark.parametrize("n_samples", [4_000, 4_001, 4_003])
+def test_tones_are_the_same_at_another_rate(rate, n_samples):
+    length = source_length(n_samples, rate)
+    hz, phases = 440.0, torch.tensor([[0.0], [1.0]])
+    here, there = (
+        torch.sin(2 * torch.pi * hz * torch.arange(n) / per_s + phases)
+        for n, per_s in ((length, 16_000), (n_samples, rate))
+    )
+    found = resampled(here, n_samples, rate)
+    assert found.shape == (2, n_samples) and found.dtype == torch.float32
+    inside = slice(500, -500)
+    torch.testing.assert_close(found[:, inside], there[:, inside], atol=2e-3, rtol=0)
+
+
+def test_excerpts_at_another_rate_are_those_of_16_khz(tmp_path):
+    recordings = Recordings(tmp_path / "waveforms")
+    recordings.append(np.sin(np.arange(3000) / 3))
+    indices = torch.tensor([0, 0])
+
+    def excerpts(n_samples, *rate):
+        return random_excerpts(recordings, indices, n_samples, torch.Generator(), *rate)
+
+    expected = resampled(excerpts(2000), 2400, 19_200)
+    torch.testing.assert_close(excerpts(2400, 19_200), expected)
+    assert input_length(recordings, 19_200) == 3600
     recordings.close()

@@ -10,6 +10,7 @@ import torch
 
 import asd
 from asd.back_ends import Centres, Nearest, Value
+from asd.excerpts import resampled
 from asd.learning import Task, make_loss
 from asd.model import MachineModel
 from asd.representations import representation_of
@@ -51,6 +52,10 @@ VARIANTS = {
     "statex": replace(QUICK, exchanges=("statex",), regular=False),
     "adaproj-ssl": replace(ADAPROJ_SSL, epochs=1, batch_size=8, dim=16, n_centres=3),
     "log-mel": replace(LOG_MEL, epochs=1, batch_size=8, dim=16, n_centres=2),
+    "attention, texts, 19.2 kHz": replace(
+        QUICK, frequency_attention="attention", text_weight=0.5, sample_rate=19_200
+    ),
+    "gate, repeated clips": replace(QUICK, epochs=1, frequency_attention="gate", n_samples=12_000),
     "one class": replace(QUICK, loss="compactness", classes="one"),
 }
 
@@ -107,8 +112,13 @@ def test_machines_are_told_apart_after_training(tmp_path):
     assert own < foreign
 
 
-def test_a_stopped_training_goes_on_and_ends_as_if_it_had_not_stopped(dcase, tmp_path):
-    network = replace(QUICK, epochs=3)
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"sample_rate": 19_200, "text_weight": 0.5, "frequency_attention": "attention"}],
+    ids=["plain", "19.2 kHz"],
+)
+def test_a_stopped_training_goes_on_and_ends_as_if_it_had_not_stopped(dcase, tmp_path, changes):
+    network = replace(QUICK, epochs=3, **changes)
     whole = asd.train(dcase, system=system(network), device="cpu").score(sounds(), "fan")
 
     def stop(_title, epoch, _epochs, _loss):
@@ -173,7 +183,8 @@ def test_every_loss_has_a_gradient(loss):
 
 def test_classes_of_the_self_supervised_loss():
     config = replace(SELF_SUPERVISED, dim=16, n_centres=2)
-    task = Task(config, config.network(9600), 5, torch.Generator().manual_seed(0))
+    texts = [f"speed {n}" for n in range(5)]
+    task = Task(config, config.network(9600), texts, torch.Generator().manual_seed(0))
     assert task.regular.n_classes == 5 and task.further.n_classes == 45
     assert not isinstance(task.regular.centres, torch.nn.Parameter)
     assert isinstance(task.further.centres, torch.nn.Parameter)
@@ -183,6 +194,40 @@ def test_classes_of_the_self_supervised_loss():
     assert all(p.grad is not None for p in task.encoder.parameters())
 
 
+def test_texts_pull_at_the_network_and_stay_out_of_its_model(dcase):
+    config = replace(QUICK, text_weight=0.5)
+    texts = ["a fan machine, speed 18", "a fan machine, speed 21", "a pump machine"]
+    task, same = (
+        Task(one, one.network(9600), texts, torch.Generator().manual_seed(0))
+        for one in (config, replace(config, text_weight=0.0))
+    )
+    same.load_state_dict(task.state_dict(), strict=False)
+    batch = torch.randn(6, 9600), torch.eye(3)[[0, 1, 2, 0, 1, 2]]
+    halves = task.encoder.halves(*task.encoder.inputs(batch[0]))
+    without = replace(config, mixup=0.0)
+    task.config, same.config = without, replace(without, text_weight=0.0)
+    own = task.text(task.encoder.combined(halves), batch[1])
+    torch.testing.assert_close(task(batch), same(batch) + 0.5 * own)
+    task(batch).backward()
+    assert task.text.linear.weight.grad.any()
+    (describer,) = asd.train(dcase, system=system(config), device="cpu").describers.values()
+    assert not any("text" in name for name in describer.state()[0])
+
+
+def test_networks_hear_clips_at_their_rate(dcase):
+    network = replace(QUICK, sample_rate=19_200)
+    (describer,) = asd.train(dcase, system=system(network), device="cpu").describers.values()
+    assert describer.n_samples == 11_520
+    (clip,) = sounds(1)
+    expected = describer.network(resampled(torch.from_numpy(clip)[None], 11_520, 19_200))
+    np.testing.assert_allclose(
+        describer.vectors([clip], ("fan", "00")),
+        torch.nn.functional.normalize(expected).detach(),
+        rtol=1e-4,
+        atol=1e-6,
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -190,6 +235,10 @@ def test_classes_of_the_self_supervised_loss():
         ({"encoder": "magic"}, "encoder is 'magic'"),
         ({"classes": "magic"}, "classes is 'magic'"),
         ({"exchanges": ("magic",)}, "exchange 'magic' is not known"),
+        ({"frequency_attention": "magic"}, "frequency_attention is 'magic'; use none, attention"),
+        ({"sample_rate": 8_000}, "sample_rate is 8000; use 16000 to 48000"),
+        ({"sample_rate": 19_200, "log_mel": True}, "sample_rate is 19200; Mel bands are those of"),
+        ({"n_samples": 400_000}, "a network for 400000 samples; use 0.2 to 18.0 s"),
     ],
 )
 def test_unknown_choices_are_refused(changes, message):
