@@ -27,6 +27,8 @@ NETWORK_NAMES = (
     "adaproj-ssl",
     "gisp-1",
     "gisp-2",
+    "gisp-3",
+    "gisp-4",
 )
 SYSTEM_NAMES = TRAINING_FREE_NAMES + NETWORK_NAMES
 """Systems that can be trained."""

@@ -56,7 +56,7 @@ def learn(network: Network, training: Training) -> Embedder:
     """
     recordings, seed = training.recordings, training.seed + network.member
     rate = network.sample_rate
-    n_samples = network.n_samples or input_length(recordings, rate)
+    n_samples = network.n_samples or input_length(recordings, rate=rate)
     names = _classes(network, training)
     keys = places_of(names, training.clips)
     known, texts = zip(*sorted(class_texts(names, training.clips).items()), strict=True)

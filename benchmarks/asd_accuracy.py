@@ -15,7 +15,8 @@ kept in --out, so that a run can be resumed.
 Tasks: "machines" (--data; asd/machines in it, a drone and a small motor), "generated" (the six
 machines of asd.synthesis, for each of --data-seeds; what defaults are chosen on, since "machines"
 has no validation part), "short" (the same with 20 source and 3 target clips of 2 s), "many" (the
-same with settings that make many classes), or a data set of the challenge (--dcase-root).
+same with settings that make many classes), "withheld" (as "generated", without the attributes of
+every second machine), or a data set of the challenge (--dcase-root).
 
 A row is a system of asd-train, one of the published comparisons (--list says which), or several
 joined by "+", whose scores are standardised and averaged. Networks learn from all machines of a
@@ -47,7 +48,7 @@ from asd.decisions import QUANTILES, Decision
 from asd.evaluation import SectionScores, official_figures
 from asd.evaluation.figures import harmonic_mean
 from asd.evaluation.official import scored_columns
-from asd.names import ANOMALY, TARGET, TEST, TRAIN
+from asd.names import ANOMALY, NO_ATTRIBUTE, TARGET, TEST, TRAIN
 from asd.recordings import Recordings
 from asd.representations import Representation, Training
 from asd.representations.reduced import Reduced
@@ -58,6 +59,7 @@ from asd.synthesis import write_dataset
 from asd.systems import SYSTEMS, System, View, ensemble, trained_for
 from asd.systems.dcase2020 import NETWORK as LOG_MEL
 from asd.systems.gisp import GISP_1
+from asd.systems.gisp_three import GISP_3
 from asd.systems.wilkinghoff import ADAPROJ, ADAPROJ_SSL, SELF_SUPERVISED, TWO_BRANCH
 
 YEAR = 2023
@@ -66,6 +68,7 @@ RATES = (0.01, 0.05, 0.1)
 SETTINGS = {
     "generated": {},
     "short": {"n_source": 20, "n_target": 3, "duration_s": 2.0},
+    "withheld": {},
 }
 """Of `asd.synthesis.write_dataset`."""
 MANY = {"n_source": 100, "n_target": 10, "n_test": 50}
@@ -183,6 +186,11 @@ COMPARISONS: dict[str, System] = {
     "gisp-1, attributes or clusters": _alone(replace(GISP_1, classes="attributes-or-clusters")),
     "gisp-1, nearest": (View(GISP_1, Nearest(cosine=True), scaled=False),),
     "gisp-1, posterior": (View(replace(GISP_1, output="posterior"), Value(), scaled=False),),
+    "gisp-3, 16 kHz": _alone(replace(GISP_3, sample_rate=16_000, n_samples=None)),
+    "gisp-3, no attention": _alone(replace(GISP_3, frequency_attention="none")),
+    "gisp-3, gate": _alone(replace(GISP_3, frequency_attention="gate")),
+    "gisp-3, no text": _alone(replace(GISP_3, text_weight=0.0)),
+    "gisp-3, without clusters": _alone(replace(GISP_3, classes="attributes")),
 }
 """What the published tables compare, beside the systems that asd-train knows."""
 
@@ -346,9 +354,18 @@ def generated(args, kind: str, **settings) -> list[Task]:
         folder = args.out / name
         if not (folder / "done").exists():
             write_dataset(folder, seed=seed, **settings)
+            if kind == "withheld":
+                withhold_attributes(folder)
             (folder / "done").touch()
         tasks += tasks_of(name, folder)
     return tasks
+
+
+def withhold_attributes(folder: Path) -> None:
+    """Take the attributes out of the names of every second machine's clips, as since 2024."""
+    for machine in sorted(path for path in folder.iterdir() if path.is_dir())[::2]:
+        for file in machine.rglob("*.wav"):
+            file.rename(file.with_stem(f"{file.stem.partition('_spd_')[0]}_{NO_ATTRIBUTE}"))
 
 
 def tasks_of(name: str, folder: Path) -> list[Task]:

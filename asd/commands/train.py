@@ -47,10 +47,11 @@ mfcc-nearest: nearest (training clip), ten-nearest, standardised, density, gauss
 With a network, which learns from all machines together: "two-branch" (spectrum and spectrogram),
 "wilkinghoff" (the same, with self-supervised classes), "adaproj", "adaproj-ssl" (both; ten of
 them), "dcase2020" (log-Mel), "gisp-1", "gisp-2" (contrast of clusters of clips, or of what is known
-of them), "autoencoder", "autoencoder-mahalanobis". They want many classes: machines, sections,
-attributes, domains; "gisp-1" makes them itself. MODEL.run beside the model then holds the
-configuration and log.csv, the loss of each epoch; a training that was stopped goes on with the same
-command.
+of them), "gisp-3" ("wilkinghoff" at 19.2 kHz with attention to frequencies, the words of labels,
+and clusters of clips without attributes), "gisp-4" (all three), "autoencoder",
+"autoencoder-mahalanobis". They want many classes: machines, sections, attributes, domains; "gisp-1"
+makes them itself. MODEL.run beside the model then holds the configuration and log.csv, the loss of
+each epoch; a training that was stopped goes on with the same command.
 
 Own recordings get a threshold for a rate of false alarms of {FALSE_ALARM_RATE:g}, files of the
 challenge the 90th percentile of a gamma distribution; --threshold takes gdp, hp, sd, mad, iqr,

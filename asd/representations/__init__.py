@@ -17,6 +17,7 @@ import numpy as np
 
 from asd.dataset import Clip
 from asd.recordings import Recordings
+from fewshot.audio import SAMPLE_RATE
 
 Key = tuple[str, str]
 """Machine and section."""
@@ -98,6 +99,8 @@ class Representation(ABC):
     learns: ClassVar[bool] = True
     shortest_s: ClassVar[float] = 0.2
     """Clips must be as long, in seconds."""
+    sample_rate: ClassVar[int] = SAMPLE_RATE
+    """What a network hears sound at, in Hz."""
 
     @abstractmethod
     def learn(self, training: Training | None) -> Describer:

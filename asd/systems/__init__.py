@@ -12,6 +12,7 @@ from asd.config import SYSTEM_NAMES
 from asd.systems.autoencoder import AUTOENCODERS
 from asd.systems.dcase2020 import DCASE2020
 from asd.systems.gisp import GISP
+from asd.systems.gisp_three import GISP_THREE
 from asd.systems.training_free import TRAINING_FREE
 from asd.systems.view import System, View, ensemble, like_each_other, shortest_s, trained_for
 from asd.systems.wilkinghoff import WILKINGHOFF
@@ -29,7 +30,7 @@ __all__ = [
 ]
 
 SYSTEMS: Mapping[str, System] = MappingProxyType(
-    TRAINING_FREE | AUTOENCODERS | DCASE2020 | WILKINGHOFF | GISP
+    TRAINING_FREE | AUTOENCODERS | DCASE2020 | WILKINGHOFF | GISP | GISP_THREE
 )
 """Views by the names of `asd.config.SYSTEM_NAMES`."""
 

@@ -57,5 +57,5 @@ def test_excerpts_at_another_rate_are_those_of_16_khz(tmp_path):
 
     expected = resampled(excerpts(2000), 2400, 19_200)
     torch.testing.assert_close(excerpts(2400, 19_200), expected)
-    assert input_length(recordings, 19_200) == 3600
+    assert input_length(recordings, rate=19_200) == 3600
     recordings.close()

@@ -85,3 +85,16 @@ def test_generated_machines_and_false_alarms(script, tmp_path, monkeypatch, caps
     told = [cell.replace(";", ",").split(",") for line in lines for cell in line[2:]]
     shares = [float(part) for parts in told for part in parts]
     assert len(shares) == 27 and all(0 <= share <= 100 for share in shares)
+
+
+def test_attributes_of_every_second_machine_are_withheld(script, tmp_path):
+    few = {"n_source": 3, "n_target": 1, "n_test": 1, "duration_s": 0.2}
+    write_dataset(tmp_path, machines=("fan", "motor", "pump"), **few)
+    script.withhold_attributes(tmp_path)
+    clips = script.clips_of(tmp_path)
+    assert {(clip.machine, bool(clip.attributes)) for clip in clips} == {
+        ("fan", False),
+        ("motor", True),
+        ("pump", False),
+    }
+    assert len(clips) == 3 * (4 + 4) and all(clip.domain for clip in clips)

@@ -238,7 +238,7 @@ def test_networks_hear_clips_at_their_rate(dcase):
         ({"frequency_attention": "magic"}, "frequency_attention is 'magic'; use none, attention"),
         ({"sample_rate": 8_000}, "sample_rate is 8000; use 16000 to 48000"),
         ({"sample_rate": 19_200, "log_mel": True}, "sample_rate is 19200; Mel bands are those of"),
-        ({"n_samples": 400_000}, "a network for 400000 samples; use 0.2 to 18.0 s"),
+        ({"n_samples": 400_000}, "a network for 400000 samples; use 0.2 to 18 s"),
     ],
 )
 def test_unknown_choices_are_refused(changes, message):

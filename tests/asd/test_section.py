@@ -1,0 +1,49 @@
+"""Scores of a section from several views."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from asd.back_ends import Centres, Nearest
+from asd.section import ScoredSection
+from asd.systems import View
+from asd.systems.gisp_three import GISP_3
+
+
+@dataclass(frozen=True)
+class Mapped(Nearest):
+    """Scores on another scale, and from another zero."""
+
+    factor: float = 1.0
+    shift: float = 0.0
+
+    def score(self, fitted, test):
+        return self.factor * super().score(fitted, test) + self.shift
+
+    def leave_one_out(self, train, target, seed=0, *, world=None):
+        own = super().leave_one_out(train, target, seed, world=world)
+        return self.factor * own + self.shift
+
+
+@pytest.mark.parametrize(("factor", "shift"), [(5.0, 0.0), (1.0, -3.0), (0.01, 40.0)])
+def test_scores_of_an_ensemble_do_not_change_under_affine_maps_of_a_members(factor, shift):
+    rng = np.random.default_rng(0)
+    train = [rng.standard_normal((30, d)) for d in (4, 6, 5)]
+    test = [rng.standard_normal((12, d)) + 1 for d in (4, 6, 5)]
+    target = np.arange(30) >= 25
+
+    def scores(last):
+        views = (
+            View(GISP_3, Centres(4), scaled=False),
+            View(replace(GISP_3, classes="sections"), Centres(4), scaled=False),
+            View(replace(GISP_3, classes="machines"), last, scaled=False),
+        )
+        section = ScoredSection.fit(views, train, target)
+        return section.score(views, test), section.left_out
+
+    expected, left_out = scores(Mapped())
+    found, others = scores(Mapped(factor=factor, shift=shift))
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    np.testing.assert_allclose(others, left_out, rtol=1e-9)
+    assert np.ptp(expected) > 0
