@@ -27,6 +27,7 @@ $(SET_UP): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV): downloads packages, takes some minutes"
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) --editable '.[dev]'
+	$(BIN)/python tools/mend_torchaudio.py
 	@touch $@
 
 $(FOR_BENCHMARKS): $(SET_UP)

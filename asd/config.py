@@ -29,6 +29,7 @@ NETWORK_NAMES = (
     "gisp-2",
     "gisp-3",
     "gisp-4",
+    "ustc",
 )
 SYSTEM_NAMES = TRAINING_FREE_NAMES + NETWORK_NAMES
 """Systems that can be trained."""

@@ -14,7 +14,7 @@ from asd.section import ScoredSection
 from asd.sounds import check_length, read_sound, some_at_once
 from asd.systems import System, View, shortest_s
 from fewshot import bundle
-from fewshot.errors import InputError
+from fewshot.errors import InputError, MissingError
 
 KIND, VERSION = "machine model", 1
 
@@ -200,6 +200,8 @@ class MachineModel:
         tensors, header = bundle.load(path, kind=KIND, version=VERSION)
         try:
             return cls._rebuilt(tensors, header)
+        except MissingError as error:
+            raise InputError(f"{path}: {error}") from error
         except (InputError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(f"{path}: damaged model ({reason}); train it again") from error

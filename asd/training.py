@@ -16,7 +16,7 @@ from asd.recordings import Recordings
 from asd.representations import Describer, Key, OnEpoch, Representation, Training
 from asd.section import ScoredSection
 from asd.sounds import check_length, read_sound, some_at_once
-from asd.systems import System, ensemble, shortest_s, system_of, trained_for
+from asd.systems import System, ensemble, shortest_s, system_of, trained_for, with_wav2vec
 from fewshot.audio import SAMPLE_RATE
 from fewshot.errors import InputError
 
@@ -27,6 +27,7 @@ def train(
     system: str | System = DEFAULT,
     members: int | None = None,
     epochs: int | None = None,
+    wav2vec: str | Path | None = None,
     threshold: str | None = None,
     false_alarm_rate: float | None = None,
     seed: int = 0,
@@ -52,6 +53,9 @@ def train(
         as many as the system was published with.
     epochs : int, optional
         Passes over the training clips; by default as many as the system was published with.
+    wav2vec : path, optional
+        What the system "ustc" listens through too: a file that
+        `fewshot.encoders.wav2vec.load_wav2vec` reads.
     threshold : str, optional
         How decision thresholds are estimated: a name of `fewshot.thresholds.ESTIMATORS`.
     false_alarm_rate : float, optional
@@ -77,14 +81,16 @@ def train(
     Raises
     ------
     InputError
-        No training clips, none that can be used, an unknown system or threshold, or a loss that is
-        not finite.
+        No training clips, none that can be used, an unknown system or threshold, a file of wav2vec
+        2.0 that cannot be used, or a loss that is not finite.
     """
     name, views = (system, system_of(system)) if isinstance(system, str) else ("own", system)
     if members is not None:
         views = ensemble(views, members)
     if epochs is not None:
         views = trained_for(views, epochs)
+    if wav2vec is not None:
+        views = with_wav2vec(views, wav2vec)
     dataset = data if isinstance(data, Dataset) else read_dataset(data)
     decision = decision_for(threshold, false_alarm_rate, own_data=dataset.layout != CHALLENGE)
     clips = [clip for clip in dataset.clips if clip.split == TRAIN]

@@ -20,7 +20,7 @@ every second machine), or a data set of the challenge (--dcase-root).
 
 A row is a system of asd-train, one of the published comparisons (--list says which), or several
 joined by "+", whose scores are standardised and averaged. Networks learn from all machines of a
-data set together.
+data set together. Rows that listen through wav2vec 2.0 need --wav2vec, a file of its weights.
 
 --false-alarms: the share of test clips that thresholds for given rates call anomalous (of normal
 ones, source and target; of anomalous ones), on the generated machines with 100 and 10 training
@@ -31,6 +31,7 @@ import argparse
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -56,10 +57,11 @@ from asd.representations.statistics import Statistics
 from asd.section import ScoredSection
 from asd.sounds import read_sound
 from asd.synthesis import write_dataset
-from asd.systems import SYSTEMS, System, View, ensemble, trained_for
+from asd.systems import SYSTEMS, System, View, ensemble, trained_for, with_wav2vec
 from asd.systems.dcase2020 import NETWORK as LOG_MEL
 from asd.systems.gisp import GISP_1
 from asd.systems.gisp_three import GISP_3
+from asd.systems.ustc import FUSION
 from asd.systems.wilkinghoff import ADAPROJ, ADAPROJ_SSL, SELF_SUPERVISED, TWO_BRANCH
 
 YEAR = 2023
@@ -82,6 +84,14 @@ def _alone(network: Representation, n_centres: int = 16) -> System:
 def _compared(**changes) -> System:
     """Table 25: of AdaProj's system, the loss alone is another one."""
     return _alone(replace(ADAPROJ, **changes), 32)
+
+
+def _fused(features: str, **changes) -> System:
+    """USTC's features by their letters: log-Mel, TgramNet, wav2vec 2.0 (P, pre-trained)."""
+    letters = {"L": "log-mel", "T": "tgram", "P": "wav2vec"}
+    fusion = replace(FUSION, features=tuple(letters[one] for one in features), **changes)
+    back_end = Nearest(cosine=True) if fusion.output == "embedding" else Value()
+    return (View(fusion, back_end, scaled=False),)
 
 
 COMPARISONS: dict[str, System] = {
@@ -191,13 +201,25 @@ COMPARISONS: dict[str, System] = {
     "gisp-3, gate": _alone(replace(GISP_3, frequency_attention="gate")),
     "gisp-3, no text": _alone(replace(GISP_3, text_weight=0.0)),
     "gisp-3, without clusters": _alone(replace(GISP_3, classes="attributes")),
+    # USTC, Tables I to VI: features, losses, scores
+    **{
+        f"ustc {number}": _fused(features, losses=("triplet",), output="posterior")
+        for number, features in enumerate(("L", "LT", "LP", "LTP"), 1)
+    },
+    "ustc 5": _fused("LTP", output="posterior"),
+    "ustc 6": _fused("LTP"),
+    "ustc 6, not fine-tuned": _fused("LTP", tuning_epochs=0),
+    "ustc, posterior": _fused("LT", output="posterior"),
+    "ustc, no auxiliary loss": _fused("LT", losses=("triplet",)),
+    "ustc, heads": _fused("LT", auxiliary="heads"),
+    "ustc, margin": _fused("LT", margin=0.3),
 }
 """What the published tables compare, beside the systems that asd-train knows."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One machine of a data set."""
+    """One machine of a data set, or a section of it where there are several."""
 
     name: str
     folder: Path
@@ -205,7 +227,8 @@ class Task:
 
     def clips(self, split: str) -> list[Clip]:
         """Its clips for training or for tests."""
-        return [c for c in clips_of(self.folder) if (c.machine, c.split) == (self.machine, split)]
+        of_split = [clip for clip in clips_of(self.folder) if clip.split == split]
+        return [clip for clip in of_split if name_of(self.folder, clip) == self.machine]
 
 
 @cache
@@ -214,19 +237,43 @@ def clips_of(folder: Path) -> list[Clip]:
     return read_dataset(folder).clips
 
 
-def views_of(row: str, members: int | None = None, epochs: int | None = None) -> System:
-    """The views of a row's systems, of so many networks that are trained for so long."""
+@cache
+def sections_of(folder: Path) -> Counter[str]:
+    """How many sections the machines of a data set have."""
+    return Counter(machine for machine, _ in {(c.machine, c.section) for c in clips_of(folder)})
+
+
+def name_of(folder: Path, clip: Clip) -> str:
+    """Machine of a clip, with its section where there are several."""
+    several = sections_of(folder)[clip.machine] > 1
+    return f"{clip.machine} {clip.section}" if several else clip.machine
+
+
+def views_of(
+    row: str,
+    members: int | None = None,
+    epochs: int | None = None,
+    weights: Path | None = None,
+) -> System:
+    """The views of a row's systems, of so many networks that are trained for so long.
+
+    Those that listen through wav2vec 2.0 need its weights.
+    """
     known = SYSTEMS | COMPARISONS
     if unknown := [name for name in row.split("+") if name not in known and row not in known]:
         raise SystemExit(f"no row {unknown[0]!r}; --list says which there are")
     names = [row] if row in known else row.split("+")
     views = tuple(view for name in names for view in known[name])
+    if any("wav2vec" in getattr(view.representation, "features", ()) for view in views):
+        if weights is None:
+            raise SystemExit(f"row {row!r} needs --wav2vec FILE")
+        views = with_wav2vec(views, weights)
     views = views if members is None else ensemble(views, members)
     return views if epochs is None else trained_for(views, epochs)
 
 
 def vectors_of(task: Task, representation: Representation, args) -> dict[str, np.ndarray]:
-    """Vectors of the clips of all machines, "<machine> <split>", computed once."""
+    """Vectors of the clips of all machines, "<name> <split>", computed once."""
     clips = [clip for clip in clips_of(task.folder) if clip.split in (TRAIN, TEST)]
     told = [f"{clip.path} {clip.path.stat().st_mtime_ns}" for clip in clips]
     described = json.dumps(representation.described())
@@ -235,20 +282,20 @@ def vectors_of(task: Task, representation: Representation, args) -> dict[str, np
     kept = args.out / f"vectors_{task.name}_{representation.kind}_{digest}.npz"
     if not kept.exists():
         temporary = kept.with_name(f"part_{kept.name}")
-        np.savez(temporary, **_vectors(clips, representation, seed, args))
+        np.savez(temporary, **_vectors(task.folder, clips, representation, seed, args))
         os.replace(temporary, kept)
     with np.load(kept) as arrays:
         return dict(arrays)
 
 
 def _vectors(
-    clips: Sequence[Clip], representation: Representation, seed: int, args
+    folder: Path, clips: Sequence[Clip], representation: Representation, seed: int, args
 ) -> dict[str, np.ndarray]:
     training = None
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as temporary:
         if representation.learns:
             own = [clip for clip in clips if clip.split == TRAIN]
-            recordings = Recordings(Path(folder) / "waveforms")
+            recordings = Recordings(Path(temporary) / "waveforms")
             for clip in own:
                 recordings.append(read_sound(clip.path))
             training = Training(recordings, own, seed, args.device, None, lambda *_: None, notes=[])
@@ -258,7 +305,7 @@ def _vectors(
     found = {}
     for clip in clips:
         vector = describer.vectors([read_sound(clip.path)], (clip.machine, clip.section))
-        found.setdefault(f"{clip.machine} {clip.split}", []).append(vector[0])
+        found.setdefault(f"{name_of(folder, clip)} {clip.split}", []).append(vector[0])
     return {name: np.stack(vectors) for name, vectors in found.items()}
 
 
@@ -307,6 +354,7 @@ def print_table(title: str, tasks: Sequence[Task], rows: Iterable[str], args) ->
     print("|" + "---|" * (3 + len(COLUMNS)))
     for row in rows:
         views = views_of(row, args.ensemble, args.epochs)
+        views = views_of(row, args.ensemble, args.epochs, args.wav2vec)
         learns = any(view.representation.learns for view in views)
         seeds = range(args.seed, args.seed + (args.training_seeds if learns else 1))
         means, totals = [], []
@@ -331,6 +379,10 @@ def print_false_alarms(tasks: Sequence[Task], rows: Iterable[str], args) -> None
     print("|" + "---|" * (2 + len(RATES)))
     for row in rows:
         pairs = [scored(task, views_of(row, args.ensemble, args.epochs), args) for task in tasks]
+        pairs = [
+            scored(task, views_of(row, args.ensemble, args.epochs, args.wav2vec), args)
+            for task in tasks
+        ]
         for method in QUANTILES:
             cells = []
             for rate in RATES:
@@ -369,10 +421,9 @@ def withhold_attributes(folder: Path) -> None:
 
 
 def tasks_of(name: str, folder: Path) -> list[Task]:
-    """The machines of a data set."""
-    return [
-        Task(name, folder, machine) for machine in sorted({c.machine for c in clips_of(folder)})
-    ]
+    """The machines of a data set, or their sections, as far as they are tested."""
+    tested = {name_of(folder, clip) for clip in clips_of(folder) if clip.split == TEST}
+    return [Task(name, folder, machine) for machine in sorted(tested)]
 
 
 def main() -> None:
@@ -388,6 +439,7 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="name all rows")
     parser.add_argument("--ensemble", type=int, help="networks whose scores are averaged")
     parser.add_argument("--epochs", type=int, help="instead of those that were published")
+    parser.add_argument("--wav2vec", type=Path, help="weights, for rows that listen through it")
     parser.add_argument("--data-seeds", type=int, default=3, help="of the generated machines")
     parser.add_argument("--training-seeds", type=int, default=1, help="of the networks")
     parser.add_argument("--seed", type=int, default=0, help="the first of them")

@@ -1,6 +1,6 @@
 """Errors that the user can mend."""
 
-__all__ = ["InputError"]
+__all__ = ["InputError", "MissingError"]
 
 
 class InputError(Exception):
@@ -17,6 +17,10 @@ class InputError(Exception):
 
     def __str__(self) -> str:
         return one_line(super().__str__())
+
+
+class MissingError(InputError):
+    """Something that has to be installed: no fault of the file that needs it."""
 
 
 def one_line(text: str) -> str:

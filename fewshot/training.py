@@ -2,7 +2,7 @@
 
 import os
 import pickle
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -20,6 +20,7 @@ def train(
     *,
     epochs: int,
     learning_rate: float | Callable[[int], float] = 1e-3,
+    warm_up: int = 0,
     on_epoch: Callable[[int, float], None] | None = None,
     checkpoint: str | Path | None = None,
     generator: torch.Generator | None = None,
@@ -38,6 +39,8 @@ def train(
         Passes over the data.
     learning_rate : float or callable
         Of Adam; a callable gives that of an epoch, counted from 0.
+    warm_up : int
+        First steps, over which the learning rate rises in proportion to their number.
     on_epoch : callable, optional
         Called behind every epoch with its number and mean loss.
     checkpoint : path, optional
@@ -64,14 +67,16 @@ def train(
         modules.parameters(), lr=rate_of(0), fused=devices <= {"cpu", "cuda"}
     )
     history: list[float] = []
+    steps = 0
     if checkpoint is not None and Path(checkpoint).exists():
-        history = _resume(Path(checkpoint), modules, optimiser, generator)
+        history, steps = _resume(Path(checkpoint), modules, optimiser, generator)
     for epoch in range(len(history), epochs):
-        for group in optimiser.param_groups:
-            group["lr"] = rate_of(epoch)
         modules.train()
         total, count = 0.0, 0
         for batch in batches(epoch):
+            steps += 1
+            for group in optimiser.param_groups:
+                group["lr"] = rate_of(epoch) * min(1.0, steps / max(warm_up, 1))
             loss = loss_of(batch)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
@@ -85,7 +90,7 @@ def train(
         if on_epoch is not None:
             on_epoch(epoch, mean)
         if checkpoint is not None:
-            _keep(Path(checkpoint), modules, optimiser, generator, history)
+            _keep(Path(checkpoint), modules, optimiser, generator, history, steps)
     modules.eval()
     return history
 
@@ -96,11 +101,13 @@ def _keep(
     optimiser: torch.optim.Optimizer,
     generator: torch.Generator | None,
     history: list[float],
+    steps: int,
 ) -> None:
     state = {
         "modules": modules.state_dict(),
         "optimiser": optimiser.state_dict(),
         "history": history,
+        "steps": steps,
         "random": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         "generator": None if generator is None else generator.get_state(),
@@ -115,8 +122,8 @@ def _resume(
     modules: nn.ModuleList,
     optimiser: torch.optim.Optimizer,
     generator: torch.Generator | None,
-) -> list[float]:
-    """Bring everything to where a checkpoint was written; the losses until then."""
+) -> tuple[list[float], int]:
+    """Bring everything to where a checkpoint was written; the losses and the steps until then."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
         modules.load_state_dict(state["modules"])
@@ -126,6 +133,7 @@ def _resume(
             torch.cuda.set_rng_state_all(state["cuda"])
         if generator is not None:
             generator.set_state(state["generator"])
+        history, steps = state["history"], int(state["steps"])
     except (
         pickle.UnpicklingError,
         RuntimeError,
@@ -138,7 +146,7 @@ def _resume(
         raise InputError(
             f"{path}: not a checkpoint of this training ({reason}); remove it to start again"
         ) from error
-    return state["history"]
+    return history, steps
 
 
 @torch.no_grad()
@@ -220,6 +228,40 @@ def pairs_of_classes(labels: torch.Tensor, generator: torch.Generator) -> list[t
             members = torch.cat([members, members[:1]])
         pairs += members.split(2)
     return [pairs[i] for i in torch.randperm(len(pairs), generator=generator).tolist()]
+
+
+def batches_of_classes(
+    labels: torch.Tensor, n_classes: int, n_each: int, generator: torch.Generator
+) -> Iterator[torch.Tensor]:
+    """Batches of one epoch, each with as many samples of each of some classes.
+
+    Parameters
+    ----------
+    labels : torch.Tensor, shape (n,), int64
+        Class of every sample.
+    n_classes, n_each : int
+        Random classes of a batch, all if there are fewer, and samples of each.
+    generator : torch.Generator
+        On the CPU.
+
+    Yields
+    ------
+    torch.Tensor, shape (n_classes * n_each,), int64
+        Indices; together about n, at least one batch. A class gives all its samples in random
+        order before one of them comes again.
+    """
+    members = [(labels == label).nonzero()[:, 0] for label in labels.unique()]
+    n_classes = min(n_classes, len(members))
+    waiting = [labels[:0] for _ in members]
+    for _ in range(max(1, len(labels) // (n_classes * n_each))):
+        chosen = torch.randperm(len(members), generator=generator)[:n_classes].tolist()
+        for i in chosen:
+            while len(waiting[i]) < n_each:
+                order = torch.randperm(len(members[i]), generator=generator)
+                waiting[i] = torch.cat([waiting[i], members[i][order]])
+        yield torch.cat([waiting[i][:n_each] for i in chosen])
+        for i in chosen:
+            waiting[i] = waiting[i][n_each:]
 
 
 def resolve_device(device: str) -> str:

@@ -26,6 +26,7 @@ from fewshot.errors import InputError, one_line
 
 if TYPE_CHECKING:
     from asd.dataset import Dataset
+    from asd.systems import System
 
 EPILOG = f"""\
 examples:
@@ -44,14 +45,23 @@ MFCCs each in two ways, by the distance to the mean of a domain and by that to i
 standardised; "standardised" compares cepstra and log-Mel in the latter way alone; others are one
 kind of clip statistics (mfcc, log-mel, percentiles, cepstrum) with one back end, as in
 mfcc-nearest: nearest (training clip), ten-nearest, standardised, density, gaussian, means, centres.
-With a network, which learns from all machines together: "two-branch" (spectrum and spectrogram),
-"wilkinghoff" (the same, with self-supervised classes), "adaproj", "adaproj-ssl" (both; ten of
-them), "dcase2020" (log-Mel), "gisp-1", "gisp-2" (contrast of clusters of clips, or of what is known
-of them), "gisp-3" ("wilkinghoff" at 19.2 kHz with attention to frequencies, the words of labels,
-and clusters of clips without attributes), "gisp-4" (all three), "autoencoder",
-"autoencoder-mahalanobis". They want many classes: machines, sections, attributes, domains; "gisp-1"
-makes them itself. MODEL.run beside the model then holds the configuration and log.csv, the loss of
-each epoch; a training that was stopped goes on with the same command.
+
+--system with a network, which learns from all machines together and wants many classes: machines,
+sections, attributes, domains.
+  two-branch             spectrum and spectrogram
+  wilkinghoff            the same, with self-supervised classes
+  adaproj, adaproj-ssl   AdaProj loss; with self-supervised classes, ten networks
+  dcase2020              log-Mel spectrogram
+  ustc                   log-Mel and a learnt spectrogram, a network for each machine if all have
+                         several sections; --wav2vec FILE adds wav2vec 2.0 (the state of torchaudio's
+                         WAV2VEC2_BASE, saved by torch), which becomes part of the model
+  gisp-1, gisp-2         contrast of clusters of clips; of what is known of them
+  gisp-3                 wilkinghoff at 19.2 kHz with attention to frequencies, the words of labels,
+                         and clusters of clips without attributes
+  gisp-4                 gisp-1, gisp-2 and gisp-3
+  autoencoder, autoencoder-mahalanobis   baselines of the challenge, a network for each machine
+MODEL.run beside the model then holds the configuration and log.csv, the loss of each epoch; a
+training that was stopped goes on with the same command.
 
 Own recordings get a threshold for a rate of false alarms of {FALSE_ALARM_RATE:g}, files of the
 challenge the 90th percentile of a gamma distribution; --threshold takes gdp, hp, sd, mad, iqr,
@@ -95,6 +105,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="passes over the clips that a network is trained for; else as published",
     )
     parser.add_argument(
+        "--wav2vec",
+        type=existing_path,
+        metavar="FILE",
+        help="weights of wav2vec 2.0 for the system ustc to listen through too",
+    )
+    parser.add_argument(
         "--false-alarm-rate",
         type=positive_float,
         metavar="R",
@@ -114,6 +130,7 @@ def _train(args: argparse.Namespace) -> int:
     from asd.dataset import CHALLENGE, read_dataset
     from asd.decisions import decision_for
     from asd.names import TRAIN
+    from asd.systems import system_of, with_wav2vec
     from asd.training import train
     from asd.training_run import TrainingRun
 
@@ -128,9 +145,14 @@ def _train(args: argparse.Namespace) -> int:
     for option in ("ensemble", "epochs"):
         if getattr(args, option) is not None and args.system not in NETWORK_NAMES:
             raise InputError(f"--{option}: the system {args.system} has no network; see --system")
+    views = system_of(args.system)
+    if args.wav2vec is not None:
+        if args.system != "ustc":
+            raise InputError(f"--wav2vec: the system {args.system} has no use for it; ustc has")
+        views = with_wav2vec(views, args.wav2vec)
     if args.system in NETWORK_NAMES:
         training = TrainingRun(
-            args.output.with_suffix(".run"), _config(args, dataset), force=args.force
+            args.output.with_suffix(".run"), _config(args, views, dataset), force=args.force
         )
         if training.resumes:
             args.console.info(f"goes on with what {one_line(str(training.folder))} holds")
@@ -151,6 +173,7 @@ def _train(args: argparse.Namespace) -> int:
                 system=args.system,
                 members=args.ensemble,
                 epochs=args.epochs,
+                wav2vec=args.wav2vec,
                 threshold=args.threshold,
                 false_alarm_rate=args.false_alarm_rate,
                 seed=args.seed,
@@ -182,19 +205,18 @@ def _train(args: argparse.Namespace) -> int:
     return problems.status(total - (len(problems) - len(dataset.problems)))
 
 
-def _config(args: argparse.Namespace, dataset: "Dataset") -> dict:
+def _config(args: argparse.Namespace, views: "System", dataset: "Dataset") -> dict:
     """What a training with networks depends on."""
     import hashlib
 
     from asd.inventory import holdings
     from asd.names import TRAIN
-    from asd.systems import system_of
 
     clips = [clip for clip in dataset.clips if clip.split == TRAIN]
     return {
         "version": __version__,
         "system": args.system,
-        "views": [view.described() for view in system_of(args.system)],
+        "views": [view.described() for view in views],
         "ensemble": args.ensemble,
         "epochs": args.epochs,
         "seed": args.seed,

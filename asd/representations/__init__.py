@@ -125,11 +125,12 @@ def representation_of(description: Mapping[str, Any]) -> Representation:
     """From what `Representation.described` gave; KeyError or TypeError if it is something else."""
     from asd.representations.autoencoder import Autoencoder
     from asd.representations.contrastive import Contrastive
+    from asd.representations.fusion import Fusion
     from asd.representations.network import Network
     from asd.representations.reduced import Reduced
     from asd.representations.statistics import Statistics
 
-    kinds = {kind.kind: kind for kind in (Statistics, Network, Autoencoder)} | {
+    kinds = {kind.kind: kind for kind in (Statistics, Network, Autoencoder, Fusion)} | {
         Reduced.kind: Reduced.of,
         Contrastive.kind: Contrastive.of,
     }

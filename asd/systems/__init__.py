@@ -14,6 +14,7 @@ from asd.systems.dcase2020 import DCASE2020
 from asd.systems.gisp import GISP
 from asd.systems.gisp_three import GISP_THREE
 from asd.systems.training_free import TRAINING_FREE
+from asd.systems.ustc import USTC, with_wav2vec
 from asd.systems.view import System, View, ensemble, like_each_other, shortest_s, trained_for
 from asd.systems.wilkinghoff import WILKINGHOFF
 from fewshot.errors import InputError
@@ -27,10 +28,11 @@ __all__ = [
     "shortest_s",
     "system_of",
     "trained_for",
+    "with_wav2vec",
 ]
 
 SYSTEMS: Mapping[str, System] = MappingProxyType(
-    TRAINING_FREE | AUTOENCODERS | DCASE2020 | WILKINGHOFF | GISP | GISP_THREE
+    TRAINING_FREE | AUTOENCODERS | DCASE2020 | WILKINGHOFF | USTC | GISP | GISP_THREE
 )
 """Views by the names of `asd.config.SYSTEM_NAMES`."""
 

@@ -98,3 +98,25 @@ def test_attributes_of_every_second_machine_are_withheld(script, tmp_path):
         ("pump", False),
     }
     assert len(clips) == 3 * (4 + 4) and all(clip.domain for clip in clips)
+
+
+def test_sections_of_a_machine_are_looked_at_for_themselves(script, data, tmp_path):
+    """As in the challenge until 2022, where some are learnt from and not tested."""
+    folder = write_dataset(
+        tmp_path, machines=("fan",), n_source=2, n_target=1, n_test=1, duration_s=0.4
+    )
+    for clip in sorted(folder.glob("fan/*/section_00*")):
+        for section in ("01", "03") if clip.parent.name == "train" else ("01",):
+            other = clip.with_name(clip.name.replace("section_00", f"section_{section}"))
+            other.write_bytes(clip.read_bytes())
+    tasks = script.tasks_of("own", folder)
+    assert [task.machine for task in tasks] == ["fan 00", "fan 01"]
+    assert {clip.section for clip in tasks[1].clips("train")} == {"01"}
+    whole = script.tasks_of("machines", data / "asd" / "machines")
+    assert [task.machine for task in whole] == ["fan", "pump"]
+
+
+def test_rows_with_wav2vec_ask_for_its_weights(script):
+    with pytest.raises(SystemExit, match="row 'ustc 4' needs --wav2vec FILE"):
+        script.views_of("ustc 4")
+    assert script.views_of("ustc 2")[0].representation.features == ("log-mel", "tgram")

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 from hypothesis import given
@@ -7,6 +9,7 @@ from torch import nn
 from fewshot.errors import InputError
 from fewshot.training import (
     balanced_indices,
+    batches_of_classes,
     estimate_norms,
     pairs_of_classes,
     resolve_device,
@@ -42,7 +45,7 @@ def test_a_loss_that_is_not_finite_is_an_error():
         )
 
 
-def noisy_training(epochs, checkpoint=None, stop_at=None):
+def noisy_training(epochs, checkpoint=None, stop_at=None, warm_up=0):
     generator = torch.Generator().manual_seed(1)
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.5), nn.Linear(8, 1))
@@ -56,6 +59,7 @@ def noisy_training(epochs, checkpoint=None, stop_at=None):
         lambda _epoch: [(torch.randn(4, 3, generator=generator),) for _ in range(3)],
         lambda batch: (module(batch[0]).sum(dim=1) - batch[0].sum(dim=1)).square().mean(),
         epochs=epochs,
+        warm_up=warm_up,
         on_epoch=stop,
         checkpoint=checkpoint,
         generator=generator,
@@ -63,15 +67,36 @@ def noisy_training(epochs, checkpoint=None, stop_at=None):
     return losses, module[0].weight.detach()
 
 
-def test_an_interrupted_training_ends_as_if_it_had_never_stopped(tmp_path):
+@pytest.mark.parametrize("warm_up", [0, 15])
+def test_an_interrupted_training_ends_as_if_it_had_never_stopped(tmp_path, warm_up):
     checkpoint = tmp_path / "training"
     with pytest.raises(KeyboardInterrupt):
-        noisy_training(6, checkpoint, stop_at=4)
-    losses, weight = noisy_training(6, checkpoint)
-    expected_losses, expected_weight = noisy_training(6)
+        noisy_training(6, checkpoint, stop_at=4, warm_up=warm_up)
+    losses, weight = noisy_training(6, checkpoint, warm_up=warm_up)
+    expected_losses, expected_weight = noisy_training(6, warm_up=warm_up)
     assert losses == expected_losses
     torch.testing.assert_close(weight, expected_weight, rtol=0, atol=0)
     assert list(tmp_path.iterdir()) == [checkpoint]
+
+
+def test_the_learning_rate_rises_over_the_first_steps():
+    """The first steps of Adam are as long as its learning rate."""
+    module, places = nn.Linear(1, 1, bias=False), []
+
+    def loss_of(_batch):
+        places.append(module.weight.item())
+        return module.weight.sum()
+
+    train(
+        nn.ModuleList([module]),
+        lambda _epoch: [(torch.ones(1),)] * 3,
+        loss_of,
+        epochs=2,
+        learning_rate=0.4,
+        warm_up=4,
+    )
+    steps = [before - behind for before, behind in pairwise([*places, module.weight.item()])]
+    assert steps == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4, 0.4], abs=1e-5)
 
 
 @pytest.mark.parametrize("content", [b"", b"no checkpoint", None])
@@ -93,6 +118,28 @@ def test_an_epoch_has_all_classes_equally_often(labels, seed):
     assert len(counts) == len(labels.unique())
     assert counts.min() == counts.max() == labels.unique(return_counts=True)[1].max()
     assert set(chosen.tolist()) == set(range(len(labels))), "every sample occurs"
+
+
+@given(
+    st.lists(st.integers(0, 4), min_size=1, max_size=60),
+    st.integers(1, 6),
+    st.integers(1, 5),
+    st.integers(0, 100),
+)
+def test_batches_have_as_many_of_each_of_their_classes(labels, n_classes, n_each, seed):
+    labels = torch.tensor(labels)
+    generator = torch.Generator().manual_seed(seed)
+    batches = list(batches_of_classes(labels, n_classes, n_each, generator))
+    n_classes = min(n_classes, len(labels.unique()))
+    assert len(batches) == max(1, len(labels) // (n_classes * n_each))
+    for batch in batches:
+        classes, counts = labels[batch].unique(return_counts=True)
+        assert len(classes) == n_classes and set(counts.tolist()) == {n_each}
+    for label in labels.unique():
+        drawn = torch.cat(batches)[labels[torch.cat(batches)] == label]
+        if len(drawn):
+            times = drawn.bincount(minlength=len(labels))[labels == label]
+            assert times.max() - times.min() <= 1, "all of them before one comes again"
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=20), st.integers(0, 3))

@@ -246,3 +246,29 @@ def test_a_training_that_never_began_leaves_nothing(tmp_path, command, capsys):
     assert command(train, folder, "-o", tmp_path / "m.asd", "--system", "two-branch") == 2
     assert "no usable training clip" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["pump"]
+
+
+def test_only_ustc_listens_through_wav2vec(dcase, tmp_path, command, capsys):
+    weights, path = tmp_path / "w.pt", tmp_path / "m.asd"
+    assert command(train, dcase, "-o", path, "--system", "ustc", "--wav2vec", weights) == 2
+    assert "w.pt" in capsys.readouterr().err
+    weights.write_bytes(b"no weights")
+    assert command(train, dcase, "-o", path, "--system", "wilkinghoff", "--wav2vec", weights) == 2
+    assert capsys.readouterr().err == (
+        "asd-train: --wav2vec: the system wilkinghoff has no use for it; ustc has\n"
+    )
+    assert command(train, dcase, "-o", path, "--system", "ustc", "--wav2vec", weights) == 2
+    assert capsys.readouterr().err.startswith(f"asd-train: {weights}: not the state of torchaudio")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["w.pt"]
+
+
+def test_ustc_is_trained_and_scores(dcase, tmp_path, command, capsys):
+    path = tmp_path / "m.asd"
+    asked = (dcase, "-o", path, "--system", "ustc", "--epochs", 1, "--device", "cpu")
+    assert command(train, *asked) == 0
+    assert capsys.readouterr().err.endswith(f"wrote {path}: 2 sections, system ustc\n")
+    assert rows_of((tmp_path / "m.run" / "log.csv").read_text())[0]["training"] == (
+        "classifier 1, all"
+    )
+    assert command(score, path, dcase, "-q") == 0
+    assert len(rows_of(capsys.readouterr().out)) == 24
