@@ -53,7 +53,7 @@ sections, attributes, domains.
   adaproj, adaproj-ssl   AdaProj loss; with self-supervised classes, ten networks
   dcase2020              log-Mel spectrogram
   ustc                   log-Mel and a learnt spectrogram, a network for each machine if all have
-                         several sections; --wav2vec FILE adds wav2vec 2.0 (the state of torchaudio's
+                         several sections; --wav2vec FILE adds wav2vec 2.0 (state of torchaudio's
                          WAV2VEC2_BASE, saved by torch), which becomes part of the model
   gisp-1, gisp-2         contrast of clusters of clips; of what is known of them
   gisp-3                 wilkinghoff at 19.2 kHz with attention to frequencies, the words of labels,
