@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from fewshot import audio, bundle
-from fewshot.encoders.external import BUNDLED, load_encoder
+from fewshot.encoders.external import find_encoder
 from fewshot.encoders.temporal import TemporalResNet
 from fewshot.errors import InputError
 from fewshot.events import Event
@@ -278,13 +278,7 @@ class KeywordModel:
             }
             source: FrameSource = SegmentFrames(TemporalResNet()).load(state)
         else:
-            encoder = load_encoder(_encoder_file(config.encoder, path))
-            if encoder.spec.sha256 != header["encoder"]["sha256"]:
-                raise InputError(
-                    f"{path}: was learnt with another encoder than {config.encoder} "
-                    f"(sha256 {header['encoder']['sha256'][:12]}); put that one back, "
-                    "or enrol the keywords again"
-                )
+            encoder = find_encoder(config.encoder, header["encoder"]["sha256"], path)
             source = PretrainedFrames(encoder, tensors["whitening.mean"], tensors["whitening"])
         clips = [
             EnrolledClip(**record, samples=samples)
@@ -328,9 +322,3 @@ def _cut(
         raise ValueError("its clips or templates do not fit its tensors")
     for record, part in zip(records, np.split(stacked, ends[:-1]), strict=True):
         yield {name: value for name, value in record.items() if name != length}, part
-
-
-def _encoder_file(encoder: str, model: Path) -> str | Path:
-    """Where an encoder is looked for: where it was, else beside the model."""
-    beside = model.parent / Path(encoder).name
-    return beside if encoder != BUNDLED and not Path(encoder).exists() else encoder

@@ -137,6 +137,29 @@ class ExternalEncoder:
         stream = self.stream(before)
         return np.concatenate([stream.push(samples), stream.finish(after)])
 
+    def steps(self, samples: np.ndarray) -> np.ndarray:
+        """Embed a clip by its own sound alone, at the encoder's own step.
+
+        Parameters
+        ----------
+        samples : np.ndarray, shape (n,)
+            In [-1, 1], at 16 kHz; repeated where they are shorter than a window.
+
+        Returns
+        -------
+        np.ndarray, shape (1 + (n - window) // step, dim), float32
+            Of the windows that lie within the clip.
+        """
+        spec = self.spec
+        samples = np.resize(samples, max(len(samples), spec.window)).astype(np.float32, copy=False)
+        n_frames = 1 + (len(samples) - spec.window) // spec.step
+        frames = []
+        for first in range(0, n_frames, GRID):
+            last = min(first + GRID, n_frames) - 1
+            part = samples[first * spec.step : last * spec.step + spec.window]
+            frames.append(self.run(np.array(part[None]))[0])
+        return np.concatenate(frames)
+
     def run(self, samples: np.ndarray) -> np.ndarray:
         """Frames of a batch of runs.
 
@@ -245,6 +268,44 @@ def load_encoder(name_or_file: str | Path) -> ExternalEncoder:
             raise InputError(f"{path}: no such encoder; give a file, or {BUNDLED}")
         spec = _description(path)
     return ExternalEncoder(spec, _network(path))
+
+
+def find_encoder(name_or_file: str, sha256: str, model: str | Path) -> ExternalEncoder:
+    """Load the encoder that a model was learnt with, from where it was, else from beside the model.
+
+    Parameters
+    ----------
+    name_or_file : str
+        As for `load_encoder`.
+    sha256 : str
+        Of the file that it was.
+    model : path
+        The model's file.
+
+    Returns
+    -------
+    ExternalEncoder
+
+    Raises
+    ------
+    InputError
+        If it is in neither place, or is another one, or as `load_encoder`.
+    """
+    found = name_or_file
+    if name_or_file != BUNDLED and not Path(name_or_file).exists():
+        found = Path(model).parent / Path(name_or_file).name
+        if not found.exists():
+            raise InputError(
+                f"{model}: its encoder {name_or_file} is not there; put it back, or beside the "
+                "model with its JSON file"
+            )
+    encoder = load_encoder(found)
+    if encoder.spec.sha256 != sha256:
+        raise InputError(
+            f"{model}: was learnt with another encoder than {found} (sha256 {sha256[:12]}); put "
+            "that one back, or learn the model again"
+        )
+    return encoder
 
 
 def _bundled_file() -> Path:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from fewshot.encoders import external
-from fewshot.encoders.external import EncoderSpec, ExternalEncoder, load_encoder
+from fewshot.encoders.external import EncoderSpec, ExternalEncoder, find_encoder, load_encoder
 from fewshot.errors import InputError
 
 SPEC = EncoderSpec(window=40, step=20, hop=5, centre=16, dim=1)
@@ -102,6 +102,29 @@ def test_a_torchscript_file(scripted, encoder):
     assert len(loaded.spec.sha256) == 64
     samples = np.random.default_rng(0).standard_normal(1000)
     np.testing.assert_allclose(loaded.embed(samples), encoder.embed(samples), atol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("n", [10, 40, 59, 60, 1333, 3000])
+def test_steps_see_a_clip_alone(scripted, n):
+    samples = np.random.default_rng(0).standard_normal(n)
+    repeated = np.resize(samples, max(n, 40))
+    expected = [repeated[i : i + 40].sum() for i in range(0, len(repeated) - 39, 20)]
+    found = load_encoder(scripted).steps(samples)
+    np.testing.assert_allclose(found, np.array(expected)[:, None], atol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_an_encoder_is_found_where_it_was_or_beside_the_model(scripted, tmp_path):
+    digest, model = load_encoder(scripted).spec.sha256, tmp_path / "m"
+    assert find_encoder(str(scripted), digest, model).spec.name == "sums.pt"
+    assert find_encoder("elsewhere/sums.pt", digest, model).spec.name == "sums.pt"
+    with pytest.raises(InputError, match=r"m: its encoder elsewhere/sum.pt is not there; put it"):
+        find_encoder("elsewhere/sum.pt", digest, model)
+    with pytest.raises(
+        InputError, match=r"m: was learnt with another encoder than .*sums.pt \(sha"
+    ):
+        find_encoder(str(scripted), "0" * 64, model)
 
 
 @pytest.mark.parametrize(
