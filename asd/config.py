@@ -30,6 +30,8 @@ NETWORK_NAMES = (
     "gisp-3",
     "gisp-4",
     "ustc",
+    "pretrained",
+    "mobilenet",
 )
 SYSTEM_NAMES = TRAINING_FREE_NAMES + NETWORK_NAMES
 """Systems that can be trained."""

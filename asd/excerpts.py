@@ -33,9 +33,8 @@ def random_excerpts(
     places = torch.rand(len(indices), generator=generator).tolist()
     excerpts = []
     for index, place in zip(indices.tolist(), places, strict=True):
-        length = recordings.lengths[index]
-        room = length - wanted + 1 if length >= wanted else length
-        excerpts.append(recordings.excerpt(index, wanted, int(place * room)))
+        start = start_of(recordings.lengths[index], wanted, place)
+        excerpts.append(recordings.excerpt(index, wanted, start))
     return resampled(torch.from_numpy(np.stack(excerpts)), n_samples, rate)
 
 
@@ -56,16 +55,32 @@ def resampled(excerpts: torch.Tensor, n_samples: int, rate: int) -> torch.Tensor
     return torch.from_numpy(there[:n_samples].T.copy())
 
 
-def pieces_of(samples: np.ndarray, n_samples: int) -> list[np.ndarray]:
+def start_of(length: int, wanted: int, place: float) -> int:
+    """Where an excerpt of a wanted length begins, by a place in [0, 1).
+
+    It does not go beyond the end, unless it is longer than the whole, which is repeated then.
+
+    >>> [start_of(9, 4, place) for place in (0.0, 0.99)], start_of(3, 4, 0.99)
+    ([0, 5], 2)
+    """
+    room = length - wanted + 1 if length >= wanted else length
+    return int(place * room)
+
+
+def pieces_of(samples: np.ndarray, n_samples: int, hop: int | None = None) -> list[np.ndarray]:
     """A clip repeated up to a length, or cut into pieces of it that cover it evenly.
+
+    Pieces follow each other by the hop, in samples, or by less; without one, by their length.
 
     >>> [piece.tolist() for piece in pieces_of(np.arange(5), 3)]
     [[0, 1, 2], [2, 3, 4]]
     >>> [piece.tolist() for piece in pieces_of(np.arange(2), 3)]
     [[0, 1, 0]]
+    >>> [piece.tolist() for piece in pieces_of(np.arange(5), 3, 1)]
+    [[0, 1, 2], [1, 2, 3], [2, 3, 4]]
     """
     if len(samples) <= n_samples:
         return [np.resize(samples, n_samples)]
-    n = -(-len(samples) // n_samples)
-    starts = np.linspace(0, len(samples) - n_samples, n).round().astype(int)
+    room = len(samples) - n_samples
+    starts = np.linspace(0, room, 1 - (-room // (hop or n_samples))).round().astype(int)
     return [samples[start : start + n_samples] for start in starts]

@@ -1,7 +1,8 @@
 """Training of a network to tell machines, their settings and domains apart."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -10,7 +11,7 @@ from torch.nn.functional import one_hot
 from asd.class_texts import class_texts
 from asd.classes import class_names, places_of, told_apart
 from asd.excerpts import input_length, random_excerpts
-from asd.representations import Training
+from asd.representations import Key, Training
 from asd.representations.network import Embedder, LogMelNetwork, Network
 from fewshot.augment import featex, mixup, statex
 from fewshot.errors import InputError
@@ -54,46 +55,93 @@ def learn(network: Network, training: Training) -> Embedder:
     Dissertation, sections 5.3.1 and 5.7. Of a clip that is longer than the network's input another
     part is heard in every epoch; a shorter one is repeated.
     """
-    recordings, seed = training.recordings, training.seed + network.member
+    recordings = training.recordings
     rate = network.sample_rate
-    n_samples = network.n_samples or input_length(recordings, rate=rate)
-    names = _classes(network, training)
-    keys = places_of(names, training.clips)
-    known, texts = zip(*sorted(class_texts(names, training.clips).items()), strict=True)
-    labels = one_hot(torch.tensor([known.index(name) for name in names]), len(known)).float()
-    generator = torch.Generator().manual_seed(seed)
-    n_batches = max(1, round(len(recordings) / network.batch_size))
+    n_samples = input_length(recordings, network.clip_s, rate)
 
-    def batches(_epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        order = torch.randperm(len(recordings), generator=generator)
-        for indices in order.tensor_split(n_batches):
-            sounds = random_excerpts(recordings, indices, n_samples, generator, rate)
-            yield sounds.to(training.device), labels[indices].to(training.device)
-
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    def make_encoder() -> nn.Module:
         encoder = network.network(n_samples)
         if isinstance(encoder, LogMelNetwork):
             encoder.standardise_by(recordings)
-        task = Task(network, encoder, texts, generator).to(training.device)
+        return encoder
+
+    def inputs(indices: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        return random_excerpts(recordings, indices, n_samples, generator, rate)
+
+    checkpoint = training.checkpoint(network)
+    task, keys = train_task(network, training, make_encoder, inputs, checkpoint)
+    head = None if network.output == "embedding" else task.regular
+    return Embedder(network, task.encoder, n_samples, keys, head)
+
+
+def train_task(
+    config: Network,
+    training: Training,
+    make_encoder: Callable[[], nn.Module],
+    inputs: Callable[[torch.Tensor, torch.Generator], torch.Tensor],
+    checkpoint: Path | None,
+    clip_of: Sequence[int] | None = None,
+) -> tuple["Task", list[Key]]:
+    """Train an encoder to tell the classes of a configuration apart.
+
+    Parameters
+    ----------
+    config : Network
+        Its fields that say of classes, losses and training.
+    training : Training
+    make_encoder : callable
+        Gives the encoder with new parameters.
+    inputs : callable
+        Maps indices and a generator, on the CPU, to what the encoder takes.
+    checkpoint : Path or None
+    clip_of : sequence of int, optional
+        The clip that each index belongs to; by default, indices are those of the clips.
+
+    Returns
+    -------
+    task : Task
+        Holds the encoder.
+    keys : list of (str, str)
+        Machine and section of each class.
+
+    Raises
+    ------
+    InputError
+        All clips are the same, or the loss is not finite.
+    """
+    seed = training.seed + config.member
+    labels, texts, keys = _labels(config, training)
+    if clip_of is not None:
+        labels = labels[torch.as_tensor(clip_of)]
+    generator = torch.Generator().manual_seed(seed)
+    n_batches = max(1, round(len(labels) / config.batch_size))
+
+    def batches(_epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        order = torch.randperm(len(labels), generator=generator)
+        for indices in order.tensor_split(n_batches):
+            x = inputs(indices, generator)
+            yield x.to(training.device), labels[indices].to(training.device)
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        task = Task(config, make_encoder(), texts, generator).to(training.device)
         try:
             train(
                 nn.ModuleList([task]),
                 batches,
                 task,
-                epochs=network.epochs,
+                epochs=config.epochs,
                 on_epoch=lambda epoch, loss: training.on_epoch(
-                    network.title, epoch + 1, network.epochs, loss
+                    config.title, epoch + 1, config.epochs, loss
                 ),
-                checkpoint=training.checkpoint(network),
+                checkpoint=checkpoint,
                 generator=generator,
             )
         except FloatingPointError as error:
             raise InputError(f"{error}; try another seed or loss") from error
-        rounds = min(-(-SETTLING_STEPS // n_batches), network.epochs)
+        rounds = min(-(-SETTLING_STEPS // n_batches), config.epochs)
         estimate_norms(task, (batch for _ in range(rounds) for batch in batches(0)))
-    head = task.regular if network.output == "posterior" else None
-    return Embedder(network, encoder, n_samples, [keys[name] for name in known], head)
+    return task, keys
 
 
 class Task(nn.Module):
@@ -200,8 +248,17 @@ def make_loss(config: Network, n_classes: int) -> nn.Module:
             return SoftmaxLoss(n_classes, dim)
 
 
-def _classes(network: Network, training: Training) -> list[str]:
-    """The class of each clip; a single one only for losses that have a use for it."""
+def _labels(network: Network, training: Training) -> tuple[torch.Tensor, list[str], list[Key]]:
+    """Labels (n_clips, n_classes); of each class its text, and machine and section of its clips.
+
+    There is a single class only for losses that have a use for it.
+    """
     if network.loss.startswith("compactness"):
-        return class_names(network.classes, training.recordings, training.clips, training.seed)
-    return told_apart(network.classes, training)
+        names = class_names(network.classes, training.recordings, training.clips, training.seed)
+    else:
+        names = told_apart(network.classes, training)
+    keys = places_of(names, training.clips)
+    known = sorted(keys)
+    texts = class_texts(names, training.clips)
+    labels = one_hot(torch.tensor([known.index(name) for name in names]), len(known)).float()
+    return labels, [texts[name] for name in known], [keys[name] for name in known]

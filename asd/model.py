@@ -195,16 +195,20 @@ class MachineModel:
         Raises
         ------
         InputError
-            The file is missing, damaged, of another kind or of a newer release.
+            The file is missing, damaged, of another kind or of a newer release, or an encoder that
+            it was learnt with is not there any more.
         """
         tensors, header = bundle.load(path, kind=KIND, version=VERSION)
         try:
-            return cls._rebuilt(tensors, header)
+            model = cls._rebuilt(tensors, header)
         except MissingError as error:
             raise InputError(f"{path}: {error}") from error
         except (InputError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise InputError(f"{path}: damaged model ({reason}); train it again") from error
+        for describer in model.describers.values():
+            describer.find_files(Path(path))
+        return model
 
     @classmethod
     def _rebuilt(cls, tensors: Mapping[str, np.ndarray], header: Mapping) -> Self:

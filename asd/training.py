@@ -16,7 +16,15 @@ from asd.recordings import Recordings
 from asd.representations import Describer, Key, OnEpoch, Representation, Training
 from asd.section import ScoredSection
 from asd.sounds import check_length, read_sound, some_at_once
-from asd.systems import System, ensemble, shortest_s, system_of, trained_for, with_wav2vec
+from asd.systems import (
+    System,
+    ensemble,
+    shortest_s,
+    system_of,
+    trained_for,
+    with_encoder,
+    with_wav2vec,
+)
 from fewshot.audio import SAMPLE_RATE
 from fewshot.errors import InputError
 
@@ -28,6 +36,7 @@ def train(
     members: int | None = None,
     epochs: int | None = None,
     wav2vec: str | Path | None = None,
+    encoder: str | Path | None = None,
     threshold: str | None = None,
     false_alarm_rate: float | None = None,
     seed: int = 0,
@@ -56,6 +65,9 @@ def train(
     wav2vec : path, optional
         What the system "ustc" listens through too: a file that
         `fewshot.encoders.wav2vec.load_wav2vec` reads.
+    encoder : str or path, optional
+        What pre-trained embeddings are computed by: an ONNX or TorchScript file with its
+        description beside it (`fewshot.encoders.external`); by default "speech-embedding".
     threshold : str, optional
         How decision thresholds are estimated: a name of `fewshot.thresholds.ESTIMATORS`.
     false_alarm_rate : float, optional
@@ -91,6 +103,8 @@ def train(
         views = trained_for(views, epochs)
     if wav2vec is not None:
         views = with_wav2vec(views, wav2vec)
+    if encoder is not None:
+        views = with_encoder(views, encoder)
     dataset = data if isinstance(data, Dataset) else read_dataset(data)
     decision = decision_for(threshold, false_alarm_rate, own_data=dataset.layout != CHALLENGE)
     clips = [clip for clip in dataset.clips if clip.split == TRAIN]

@@ -10,6 +10,7 @@ kept in --out, so that a run can be resumed.
     python benchmarks/asd_accuracy.py --task generated
     python benchmarks/asd_accuracy.py --task many --row wilkinghoff --training-seeds 5
     python benchmarks/asd_accuracy.py --dcase-root dcase2023 --row wilkinghoff --ensemble 5
+    python benchmarks/asd_accuracy.py --dcase-root dcase2022 --row pretrained --encoder openl3.onnx
     python benchmarks/asd_accuracy.py --task generated --false-alarms
 
 Tasks: "machines" (--data; asd/machines in it, a drone and a small motor), "generated" (the six
@@ -52,12 +53,21 @@ from asd.evaluation.official import scored_columns
 from asd.names import ANOMALY, NO_ATTRIBUTE, TARGET, TEST, TRAIN
 from asd.recordings import Recordings
 from asd.representations import Representation, Training
+from asd.representations.pretrained import TIMES, Pretrained
 from asd.representations.reduced import Reduced
 from asd.representations.statistics import Statistics
 from asd.section import ScoredSection
 from asd.sounds import read_sound
 from asd.synthesis import write_dataset
-from asd.systems import SYSTEMS, System, View, ensemble, trained_for, with_wav2vec
+from asd.systems import (
+    SYSTEMS,
+    System,
+    View,
+    ensemble,
+    trained_for,
+    with_encoder,
+    with_wav2vec,
+)
 from asd.systems.dcase2020 import NETWORK as LOG_MEL
 from asd.systems.gisp import GISP_1
 from asd.systems.gisp_three import GISP_3
@@ -93,6 +103,9 @@ def _fused(features: str, **changes) -> System:
     back_end = Nearest(cosine=True) if fusion.output == "embedding" else Value()
     return (View(fusion, back_end, scaled=False),)
 
+
+MEAN = Pretrained()
+"""Of the frames before training."""
 
 COMPARISONS: dict[str, System] = {
     # Table 16: biases and centres
@@ -155,6 +168,26 @@ COMPARISONS: dict[str, System] = {
         )
         for reduction in ("pca", "lda")
     },
+    # Tables 22 and 23: pre-trained embeddings
+    **{
+        f"pretrained, {time}": (View(Pretrained(time=time), Centres(16), scaled=False),)
+        for time in TIMES
+        if time != "scores"
+    },
+    "pretrained, scores": (View(Pretrained(time="scores"), Value(), scaled=False),),
+    "pretrained, windows": (
+        View(Pretrained(time="during", windows=True), Centres(16), scaled=False),
+    ),
+    **{
+        f"pretrained, {name}": (View(representation, Mixture(16), scaled=False),)
+        for name, representation in {
+            "mixture": MEAN,
+            "softmax": replace(MEAN, loss="softmax"),
+            "none": replace(MEAN, loss=None),
+            "pca": Reduced(replace(MEAN, loss=None), "pca"),
+            "lda": Reduced(replace(MEAN, loss=None), "lda"),
+        }.items()
+    },
     # Tables 26 and 27: self-supervision
     "statex": _alone(replace(SELF_SUPERVISED, exchanges=("statex",), regular=False)),
     "featex": _alone(replace(SELF_SUPERVISED, exchanges=("featex",), regular=False)),
@@ -196,7 +229,7 @@ COMPARISONS: dict[str, System] = {
     "gisp-1, attributes or clusters": _alone(replace(GISP_1, classes="attributes-or-clusters")),
     "gisp-1, nearest": (View(GISP_1, Nearest(cosine=True), scaled=False),),
     "gisp-1, posterior": (View(replace(GISP_1, output="posterior"), Value(), scaled=False),),
-    "gisp-3, 16 kHz": _alone(replace(GISP_3, sample_rate=16_000, n_samples=None)),
+    "gisp-3, 16 kHz": _alone(replace(GISP_3, sample_rate=16_000)),
     "gisp-3, no attention": _alone(replace(GISP_3, frequency_attention="none")),
     "gisp-3, gate": _alone(replace(GISP_3, frequency_attention="gate")),
     "gisp-3, no text": _alone(replace(GISP_3, text_weight=0.0)),
@@ -253,11 +286,13 @@ def views_of(
     row: str,
     members: int | None = None,
     epochs: int | None = None,
-    weights: Path | None = None,
+    encoder: str | None = None,
+    wav2vec: Path | None = None,
 ) -> System:
     """The views of a row's systems, of so many networks that are trained for so long.
 
-    Those that listen through wav2vec 2.0 need its weights.
+    An encoder is that of pre-trained embeddings; rows that listen through wav2vec 2.0 need its
+    weights.
     """
     known = SYSTEMS | COMPARISONS
     if unknown := [name for name in row.split("+") if name not in known and row not in known]:
@@ -265,11 +300,12 @@ def views_of(
     names = [row] if row in known else row.split("+")
     views = tuple(view for name in names for view in known[name])
     if any("wav2vec" in getattr(view.representation, "features", ()) for view in views):
-        if weights is None:
+        if wav2vec is None:
             raise SystemExit(f"row {row!r} needs --wav2vec FILE")
-        views = with_wav2vec(views, weights)
+        views = with_wav2vec(views, wav2vec)
     views = views if members is None else ensemble(views, members)
-    return views if epochs is None else trained_for(views, epochs)
+    views = views if epochs is None else trained_for(views, epochs)
+    return views if encoder is None else with_encoder(views, encoder)
 
 
 def vectors_of(task: Task, representation: Representation, args) -> dict[str, np.ndarray]:
@@ -353,8 +389,7 @@ def print_table(title: str, tasks: Sequence[Task], rows: Iterable[str], args) ->
     print(f"| row | seeds | {' | '.join(COLUMNS)} | harmonic mean |")
     print("|" + "---|" * (3 + len(COLUMNS)))
     for row in rows:
-        views = views_of(row, args.ensemble, args.epochs)
-        views = views_of(row, args.ensemble, args.epochs, args.wav2vec)
+        views = views_of(row, args.ensemble, args.epochs, args.encoder, args.wav2vec)
         learns = any(view.representation.learns for view in views)
         seeds = range(args.seed, args.seed + (args.training_seeds if learns else 1))
         means, totals = [], []
@@ -378,11 +413,8 @@ def print_false_alarms(tasks: Sequence[Task], rows: Iterable[str], args) -> None
     print(f"\n| row | method | {' | '.join(f'{100 * rate:g} %' for rate in RATES)} |")
     print("|" + "---|" * (2 + len(RATES)))
     for row in rows:
-        pairs = [scored(task, views_of(row, args.ensemble, args.epochs), args) for task in tasks]
-        pairs = [
-            scored(task, views_of(row, args.ensemble, args.epochs, args.wav2vec), args)
-            for task in tasks
-        ]
+        views = views_of(row, args.ensemble, args.epochs, args.encoder, args.wav2vec)
+        pairs = [scored(task, views, args) for task in tasks]
         for method in QUANTILES:
             cells = []
             for rate in RATES:
@@ -439,6 +471,7 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="name all rows")
     parser.add_argument("--ensemble", type=int, help="networks whose scores are averaged")
     parser.add_argument("--epochs", type=int, help="instead of those that were published")
+    parser.add_argument("--encoder", help="file of other pre-trained embeddings")
     parser.add_argument("--wav2vec", type=Path, help="weights, for rows that listen through it")
     parser.add_argument("--data-seeds", type=int, default=3, help="of the generated machines")
     parser.add_argument("--training-seeds", type=int, default=1, help="of the networks")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from fewshot import audio, bundle
-from fewshot.encoders.external import find_encoder
+from fewshot.encoders.external import EncoderSpec, find_encoder
 from fewshot.encoders.temporal import TemporalResNet
 from fewshot.errors import InputError
 from fewshot.events import Event
@@ -278,7 +278,7 @@ class KeywordModel:
             }
             source: FrameSource = SegmentFrames(TemporalResNet()).load(state)
         else:
-            encoder = find_encoder(config.encoder, header["encoder"]["sha256"], path)
+            encoder = find_encoder(config.encoder, EncoderSpec(**header["encoder"]), path)
             source = PretrainedFrames(encoder, tensors["whitening.mean"], tensors["whitening"])
         clips = [
             EnrolledClip(**record, samples=samples)

@@ -59,7 +59,9 @@ sections, attributes, domains.
   gisp-3                 wilkinghoff at 19.2 kHz with attention to frequencies, the words of labels,
                          and clusters of clips without attributes
   gisp-4                 gisp-1, gisp-2 and gisp-3
-  autoencoder, autoencoder-mahalanobis   baselines of the challenge, a network for each machine
+  pretrained             a shallow classifier on the speech embedding, or on that of --encoder
+  autoencoder, autoencoder-mahalanobis, mobilenet
+                         baselines of the challenge, the first two with a network for each machine
 MODEL.run beside the model then holds the configuration and log.csv, the loss of each epoch; a
 training that was stopped goes on with the same command.
 
@@ -111,6 +113,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="weights of wav2vec 2.0 for the system ustc to listen through too",
     )
     parser.add_argument(
+        "--encoder",
+        metavar="FILE",
+        help="other pre-trained embeddings, of an ONNX or TorchScript file (system pretrained)",
+    )
+    parser.add_argument(
         "--false-alarm-rate",
         type=positive_float,
         metavar="R",
@@ -130,7 +137,7 @@ def _train(args: argparse.Namespace) -> int:
     from asd.dataset import CHALLENGE, read_dataset
     from asd.decisions import decision_for
     from asd.names import TRAIN
-    from asd.systems import system_of, with_wav2vec
+    from asd.systems import system_of, with_encoder, with_wav2vec
     from asd.training import train
     from asd.training_run import TrainingRun
 
@@ -150,6 +157,8 @@ def _train(args: argparse.Namespace) -> int:
         if args.system != "ustc":
             raise InputError(f"--wav2vec: the system {args.system} has no use for it; ustc has")
         views = with_wav2vec(views, args.wav2vec)
+    if args.encoder is not None:
+        views = with_encoder(views, args.encoder)
     if args.system in NETWORK_NAMES:
         training = TrainingRun(
             args.output.with_suffix(".run"), _config(args, views, dataset), force=args.force
@@ -174,6 +183,7 @@ def _train(args: argparse.Namespace) -> int:
                 members=args.ensemble,
                 epochs=args.epochs,
                 wav2vec=args.wav2vec,
+                encoder=args.encoder,
                 threshold=args.threshold,
                 false_alarm_rate=args.false_alarm_rate,
                 seed=args.seed,

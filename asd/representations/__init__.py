@@ -87,6 +87,15 @@ class Describer(ABC):
     def to(self, device: str) -> None:  # noqa: B027
         """Let what runs on a device of torch run there; statistics do not."""
 
+    def find_files(self, model: Path) -> None:  # noqa: B027
+        """Load what a model's file does not hold, from where it was or from beside that file.
+
+        Raises
+        ------
+        InputError
+            It is not there any more, or not what it was.
+        """
+
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """What was learnt, as arrays and as values that JSON can hold."""
         return {}, {}
@@ -127,10 +136,11 @@ def representation_of(description: Mapping[str, Any]) -> Representation:
     from asd.representations.contrastive import Contrastive
     from asd.representations.fusion import Fusion
     from asd.representations.network import Network
+    from asd.representations.pretrained import Pretrained
     from asd.representations.reduced import Reduced
     from asd.representations.statistics import Statistics
 
-    kinds = {kind.kind: kind for kind in (Statistics, Network, Autoencoder, Fusion)} | {
+    kinds = {kind.kind: kind for kind in (Statistics, Network, Autoencoder, Fusion, Pretrained)} | {
         Reduced.kind: Reduced.of,
         Contrastive.kind: Contrastive.of,
     }

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -66,7 +66,7 @@ class Contrastive(Representation):
         About; clips come in pairs of one class.
     member : int
         Of an ensemble; each has another seed.
-    output : {"embedding", "posterior"}
+    output : {"embedding", "posterior", "odds"}
         As of `Network`.
 
     Notes
@@ -96,6 +96,8 @@ class Contrastive(Representation):
     output: str = "embedding"
 
     kind = "contrastive"
+    hop_s: ClassVar[float] = LONGEST_S
+    """Pieces of longer clips overlap no more than they must."""
 
     def __post_init__(self) -> None:
         choices = (("classes", CLASSES), ("contrast", CONTRASTS), ("output", OUTPUTS))
@@ -162,7 +164,7 @@ class Contrastive(Representation):
                     raise InputError(f"{error}; try another seed") from error
             estimate_norms(network, (waveforms for waveforms, *_ in batches(0)))
         keys = places_of(names, training.clips)
-        head = task.head if self.output == "posterior" else None
+        head = None if self.output == "embedding" else task.head
         return Embedder(self, network, n_samples, [keys[name] for name in known], head)
 
     def class_rate(self, epoch: int) -> float:

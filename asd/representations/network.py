@@ -16,6 +16,7 @@ from asd.representations import Describer, Key, Representation, Training
 from asd.sounds import AT_ONCE
 from fewshot.audio import SAMPLE_RATE
 from fewshot.encoders.log_mel import LogMelEncoder
+from fewshot.encoders.mobilenet import MobileNetV2
 from fewshot.encoders.two_branch import FREQUENCY_ATTENTIONS, TwoBranchEncoder
 from fewshot.errors import InputError
 from fewshot.features import batch_mel_decibels
@@ -23,8 +24,8 @@ from fewshot.features import batch_mel_decibels
 if TYPE_CHECKING:
     from asd.representations.contrastive import Contrastive
 
-ENCODERS = ("two-branch", "log-mel")
-OUTPUTS = ("embedding", "posterior")
+ENCODERS = ("two-branch", "log-mel", "mobilenet")
+OUTPUTS = ("embedding", "posterior", "odds")
 LOSSES = (
     "sub-cluster-adacos",
     "adacos",
@@ -46,8 +47,9 @@ class Network(Representation):
 
     Parameters
     ----------
-    encoder : {"two-branch", "log-mel"}
-        `fewshot.encoders.two_branch` or `fewshot.encoders.log_mel`.
+    encoder : {"two-branch", "log-mel", "mobilenet"}
+        `fewshot.encoders.two_branch`, `fewshot.encoders.log_mel` or `fewshot.encoders.mobilenet`;
+        the last is without biases.
     dim : int
         Dimension of the embeddings.
     branches, temporal_mean, squeeze_excite, log_mel, combine, frequency_attention
@@ -73,17 +75,21 @@ class Network(Representation):
     epochs, batch_size : int
     member : int
         Of an ensemble; each has another seed.
-    output : {"embedding", "posterior"}
+    output : {"embedding", "posterior", "odds"}
         "posterior" describes a clip by one score, the negative logarithm of the share that the
-        classes of its section have in the softmax.
+        classes of its section have in the softmax; "odds" by log((1 - p) / p) of the class of its
+        section that has the largest share, p.
     text_weight : float
         Weight of the loss between embeddings and texts that describe their classes
         (`fewshot.losses.text`); 0 does without.
     sample_rate : int
         What the network hears sound at, 16000 to 48000 Hz; frames stay as long in samples. Another
         one than 16000 is for magnitudes alone, without Mel bands.
-    n_samples : int, optional
-        Length of its input at that rate; by default that of the longest clip, up to 18 s.
+    clip_s : float
+        Length of the input in seconds, up to `asd.excerpts.LONGEST_S`, or that of the longest
+        training clip, if this is shorter.
+    hop_s : float
+        Pieces of longer clips follow each other by so many seconds, at most.
 
     Notes
     -----
@@ -113,7 +119,8 @@ class Network(Representation):
     frequency_attention: str = "none"
     text_weight: float = 0.0
     sample_rate: int = SAMPLE_RATE
-    n_samples: int | None = None
+    clip_s: float = LONGEST_S
+    hop_s: float = LONGEST_S
 
     kind = "network"
 
@@ -131,8 +138,6 @@ class Network(Representation):
             )
         if self.sample_rate != SAMPLE_RATE and (self.log_mel or self.encoder != "two-branch"):
             raise InputError(f"sample_rate is {self.sample_rate}; Mel bands are those of 16 kHz")
-        if self.n_samples is not None:
-            check_length(self, self.n_samples)
 
     @property
     def title(self) -> str:
@@ -142,7 +147,9 @@ class Network(Representation):
     def network(self, n_samples: int) -> nn.Module:
         """The encoder of waveforms of some length, with new parameters."""
         if self.encoder == "log-mel":
-            return LogMelNetwork(self.dim, bias=self.bias)
+            return LogMelNetwork(LogMelEncoder(self.dim, bias=self.bias))
+        if self.encoder == "mobilenet":
+            return DecibelNetwork(MobileNetV2(self.dim))
         return TwoBranchEncoder(
             n_samples,
             self.dim,
@@ -170,42 +177,57 @@ class Network(Representation):
         return make_loss(self, n_classes)
 
 
-class LogMelNetwork(nn.Module):
-    """`LogMelEncoder` behind its features, with the steps that `TwoBranchEncoder` has.
+class OneBranch(nn.Module):
+    """An encoder as a whole, with the steps that `TwoBranchEncoder` has.
 
     Parameters
     ----------
-    dim : int
-        Dimension of the embeddings.
-    bias : bool
+    encoder : nn.Module
+        Maps its inputs to embeddings (batch, dim).
 
     Notes
     -----
-    Dissertation, section 3.2.2. Spectrograms are mixed up, not waveforms.
+    The encoder's inputs are mixed up, not waveforms.
     """
 
     mixes_waveforms = False
 
-    def __init__(self, dim: int, *, bias: bool) -> None:
+    def __init__(self, encoder: nn.Module) -> None:
         super().__init__()
-        self.dim = dim
-        self.encoder = LogMelEncoder(dim, bias=bias)
+        self.encoder = encoder
 
-    def forward(self, waveforms: torch.Tensor) -> torch.Tensor:
-        """Map waveforms (batch, n_samples) to embeddings (batch, dim), not normalised."""
-        return self.combined(self.halves(*self.inputs(waveforms)))
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map what `inputs` takes to embeddings (batch, dim), not normalised."""
+        return self.combined(self.halves(*self.inputs(x)))
 
-    def inputs(self, waveforms: torch.Tensor) -> tuple[torch.Tensor]:
-        """Log-Mel spectrograms (batch, frames, 128), as the only input."""
-        return (batch_mel_decibels(waveforms),)
+    def inputs(self, x: torch.Tensor) -> tuple[torch.Tensor]:
+        """What the encoder takes, as the only input."""
+        return (x,)
 
-    def halves(self, spectrograms: torch.Tensor) -> tuple[torch.Tensor]:
+    def halves(self, x: torch.Tensor) -> tuple[torch.Tensor]:
         """The embeddings (batch, dim) as a whole."""
-        return (self.encoder(spectrograms),)
+        return (self.encoder(x),)
 
     def combined(self, halves: tuple[torch.Tensor]) -> torch.Tensor:
         """What `halves` gave."""
         return halves[0]
+
+
+class DecibelNetwork(OneBranch):
+    """An encoder of log-Mel spectrograms behind its features; see `batch_mel_decibels`."""
+
+    def inputs(self, waveforms: torch.Tensor) -> tuple[torch.Tensor]:
+        """Log-Mel spectrograms (batch, frames, 128) of waveforms (batch, n_samples)."""
+        return (batch_mel_decibels(waveforms),)
+
+
+class LogMelNetwork(DecibelNetwork):
+    """`LogMelEncoder` behind its features.
+
+    Notes
+    -----
+    Dissertation, section 3.2.2.
+    """
 
     def standardise_by(self, recordings: Recordings) -> None:
         """Take the mean and the deviation of each band from training clips."""
@@ -230,7 +252,7 @@ class Embedder(Describer):
     keys : sequence of (str, str)
         Machine and section of each class.
     head : nn.Module, optional
-        The loss, for the output "posterior".
+        The loss, for the outputs "posterior" and "odds".
     """
 
     def __init__(
@@ -262,16 +284,21 @@ class Embedder(Describer):
 
     def _surprise(self, embeddings: torch.Tensor, key: Key) -> torch.Tensor:
         own = torch.tensor([one == key for one in self.keys], device=embeddings.device)
-        shares = self.head.logits(embeddings).float().log_softmax(dim=1)
-        return -shares[:, own].logsumexp(dim=1, keepdim=True)
+        logits = self.head.logits(embeddings).float()
+        if self.config.output == "posterior":
+            return -logits.log_softmax(dim=1)[:, own].logsumexp(dim=1, keepdim=True)
+        best = logits.masked_fill(~own, -torch.inf).max(dim=1, keepdim=True)
+        others = logits.scatter(1, best.indices, -torch.inf)
+        return others.logsumexp(dim=1, keepdim=True) - best.values
 
     def _batches(self, sounds: Sequence[np.ndarray]) -> Iterator[tuple[torch.Tensor, list[int]]]:
         """Pieces of whole clips, and how many each clip has; few of them at once."""
         pieces: list[np.ndarray] = []
         counts: list[int] = []
         length = source_length(self.n_samples, self.config.sample_rate)
+        hop = min(round(self.config.hop_s * SAMPLE_RATE), length)
         for samples in sounds:
-            own = pieces_of(np.asarray(samples, np.float32), length)
+            own = pieces_of(np.asarray(samples, np.float32), length, hop)
             pieces += own
             counts.append(len(own))
             if len(pieces) >= AT_ONCE:
@@ -310,7 +337,7 @@ def restored_embedder(
     # What a file says of sizes takes no memory before its arrays are seen to be of them.
     with torch.device("meta"):
         network = config.network(n_samples)
-        head = config.head(len(keys)) if config.output == "posterior" else None
+        head = None if config.output == "embedding" else config.head(len(keys))
     embedder = Embedder(config, network, n_samples, keys, head)
     state = {name: torch.from_numpy(np.array(array)) for name, array in tensors.items()}
     embedder.modules().load_state_dict(state, assign=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,9 @@ class ReducedDescriber(Describer):
 
     def to(self, device: str) -> None:
         self.base.to(device)
+
+    def find_files(self, model: Path) -> None:
+        self.base.find_files(model)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         tensors, values = self.base.state()

@@ -13,6 +13,8 @@ from asd.systems.autoencoder import AUTOENCODERS
 from asd.systems.dcase2020 import DCASE2020
 from asd.systems.gisp import GISP
 from asd.systems.gisp_three import GISP_THREE
+from asd.systems.mobilenet import MOBILENET
+from asd.systems.pretrained import PRETRAINED, with_encoder
 from asd.systems.training_free import TRAINING_FREE
 from asd.systems.ustc import USTC, with_wav2vec
 from asd.systems.view import System, View, ensemble, like_each_other, shortest_s, trained_for
@@ -28,11 +30,20 @@ __all__ = [
     "shortest_s",
     "system_of",
     "trained_for",
+    "with_encoder",
     "with_wav2vec",
 ]
 
 SYSTEMS: Mapping[str, System] = MappingProxyType(
-    TRAINING_FREE | AUTOENCODERS | DCASE2020 | WILKINGHOFF | USTC | GISP | GISP_THREE
+    TRAINING_FREE
+    | AUTOENCODERS
+    | MOBILENET
+    | DCASE2020
+    | WILKINGHOFF
+    | USTC
+    | GISP
+    | GISP_THREE
+    | PRETRAINED
 )
 """Views by the names of `asd.config.SYSTEM_NAMES`."""
 

@@ -4,7 +4,7 @@ Notes
 -----
 Tian et al., report for Task 2 of the DCASE Challenge 2024, sections 2.2 and 2.3. Clips without
 attributes are told apart by domain and cluster. The report says that sound is "upsampled to 19.2
-kHz": clips of 10 s then have 192000 samples, to which shorter ones are repeated. What
+kHz": clips of 10 s then have 192000 samples. What
 `fewshot.encoders.frequency_attention`, `fewshot.losses.text`, `asd.class_texts` and `asd.clusters`
 do is left open there, like the anomaly score, which is that of the system it builds on.
 
@@ -27,7 +27,7 @@ GISP_3 = replace(
     frequency_attention="attention",
     text_weight=0.5,
     sample_rate=19_200,
-    n_samples=192_000,
+    clip_s=10.0,
 )
 
 THREE: System = (View(GISP_3, Centres(16), scaled=False),)

@@ -9,7 +9,7 @@ import importlib.util
 import json
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -270,15 +270,15 @@ def load_encoder(name_or_file: str | Path) -> ExternalEncoder:
     return ExternalEncoder(spec, _network(path))
 
 
-def find_encoder(name_or_file: str, sha256: str, model: str | Path) -> ExternalEncoder:
+def find_encoder(name_or_file: str, spec: EncoderSpec, model: str | Path) -> ExternalEncoder:
     """Load the encoder that a model was learnt with, from where it was, else from beside the model.
 
     Parameters
     ----------
     name_or_file : str
         As for `load_encoder`.
-    sha256 : str
-        Of the file that it was.
+    spec : EncoderSpec
+        What it was; its name and licence do not count.
     model : path
         The model's file.
 
@@ -289,7 +289,7 @@ def find_encoder(name_or_file: str, sha256: str, model: str | Path) -> ExternalE
     Raises
     ------
     InputError
-        If it is in neither place, or is another one, or as `load_encoder`.
+        If it is in neither place, or it or its description is another one, or as `load_encoder`.
     """
     found = name_or_file
     if name_or_file != BUNDLED and not Path(name_or_file).exists():
@@ -300,10 +300,11 @@ def find_encoder(name_or_file: str, sha256: str, model: str | Path) -> ExternalE
                 "model with its JSON file"
             )
     encoder = load_encoder(found)
-    if encoder.spec.sha256 != sha256:
+    if replace(encoder.spec, name=spec.name, licence=spec.licence) != spec:
+        what = "another encoder than" if encoder.spec.sha256 != spec.sha256 else "other values for"
         raise InputError(
-            f"{model}: was learnt with another encoder than {found} (sha256 {sha256[:12]}); put "
-            "that one back, or learn the model again"
+            f"{model}: was learnt with {what} {found} (sha256 {spec.sha256[:12]}); put those "
+            "files back, or learn the model again"
         )
     return encoder
 

@@ -15,6 +15,14 @@ def test_pieces_cover_a_clip():
         assert set(np.concatenate(pieces)) == set(range(n))
 
 
+def test_pieces_follow_each_other_by_the_hop_or_less():
+    for n in range(8, 60):
+        starts = np.array([piece[0] for piece in pieces_of(np.arange(n), 7, 4)])
+        assert starts[0] == 0 and starts[-1] == n - 7
+        assert len(starts) == 1 + np.ceil((n - 7) / 4)
+        assert np.diff(starts).max(initial=0) <= 4
+
+
 def test_random_excerpts_are_parts_of_their_clips(tmp_path):
     recordings = Recordings(tmp_path / "waveforms")
     for n in (4, 9, 20):
@@ -29,6 +37,7 @@ def test_random_excerpts_are_parts_of_their_clips(tmp_path):
     assert {first for first, _ in seen} == set(range(4))
     assert {first for _, first in seen} == set(range(15))
     assert input_length(recordings) == 20
+    assert input_length(recordings, 16 / 16000) == 16
     recordings.close()
 
 

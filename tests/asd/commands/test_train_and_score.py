@@ -191,6 +191,27 @@ def test_a_network_leaves_its_configuration_and_log(dcase, tmp_path, command, ca
     assert len(MachineModel.load(path).views) == 2
 
 
+@pytest.mark.parametrize("system", ["pretrained", "mobilenet"])
+def test_further_networks_score_what_they_have_not_heard(system, dcase, tmp_path, command, capsys):
+    path = tmp_path / "m.asd"
+    asked = ("--system", system, "--epochs", 1, "--device", "cpu", "-q")
+    assert command(train, dcase, "-o", path, *asked) == 0
+    assert command(score, path, dcase, "-q") == 0
+    scores = [float(row["score"]) for row in rows_of(capsys.readouterr().out)]
+    assert len(scores) == 24 and np.isfinite(scores).all() and np.ptp(scores) > 0
+
+
+def test_only_pretrained_embeddings_have_another_encoder(dcase, tmp_path, command, capsys):
+    asked = (dcase, "-o", tmp_path / "m.asd", "--encoder", "none.onnx", "--system")
+    assert command(train, *asked, "mfcc-nearest") == 2
+    message = "asd-train: encoder none.onnx: only the system pretrained takes one\n"
+    assert capsys.readouterr().err == message
+    assert command(train, *asked, "pretrained") == 2
+    message = "asd-train: none.onnx: no such encoder; give a file, or speech-embedding\n"
+    assert capsys.readouterr().err == message
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_stopped_training_goes_on(dcase, tmp_path, command, capsys, monkeypatch):
     asked = (dcase, "-o", tmp_path / "m.asd", "--system", "two-branch", "--device", "cpu")
     told = TrainingRun.on_epoch

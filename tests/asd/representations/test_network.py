@@ -14,10 +14,11 @@ from asd.excerpts import resampled
 from asd.learning import Task, make_loss
 from asd.model import MachineModel
 from asd.representations import representation_of
-from asd.representations.network import LOSSES, Network
+from asd.representations.network import LOSSES, Embedder, Network
 from asd.synthesis import write_dataset
 from asd.systems import View, ensemble, trained_for
 from asd.systems.dcase2020 import NETWORK as LOG_MEL
+from asd.systems.mobilenet import NETWORK as MOBILENET
 from asd.systems.training_free import view
 from asd.systems.wilkinghoff import ADAPROJ_SSL, SELF_SUPERVISED
 from fewshot.errors import InputError
@@ -55,7 +56,8 @@ VARIANTS = {
     "attention, texts, 19.2 kHz": replace(
         QUICK, frequency_attention="attention", text_weight=0.5, sample_rate=19_200
     ),
-    "gate, repeated clips": replace(QUICK, epochs=1, frequency_attention="gate", n_samples=12_000),
+    "gate": replace(QUICK, epochs=1, frequency_attention="gate"),
+    "mobilenet": replace(MOBILENET, epochs=1, batch_size=8, dim=16, output="embedding"),
     "one class": replace(QUICK, loss="compactness", classes="one"),
 }
 
@@ -163,6 +165,33 @@ def test_posteriors_are_scores_of_the_own_section(dcase):
     np.testing.assert_allclose(model.score(clips, "fan"), fan, rtol=1e-5)
 
 
+def test_odds_are_against_the_likeliest_class_of_the_own_section():
+    config = Network(loss="softmax", dim=4, output="odds")
+    head = make_loss(config, 3)
+    network = torch.nn.Sequential(torch.nn.Linear(6, 4))
+    embedder = Embedder(config, network, 6, [("fan", "00"), ("fan", "00"), ("pump", "00")], head)
+    clips = sounds(5, 6)
+    with torch.no_grad():
+        shares = head.logits(network(torch.from_numpy(np.stack(clips)))).softmax(dim=1).numpy()
+    for machine, p in (("fan", shares[:, :2].max(axis=1)), ("pump", shares[:, 2])):
+        found = embedder.vectors(clips, (machine, "00"))
+        np.testing.assert_allclose(found[:, 0], np.log((1 - p) / p), rtol=1e-4, atol=1e-6)
+
+
+def test_patches_overlap_and_their_scores_are_averaged(dcase):
+    config = replace(MOBILENET, epochs=1, batch_size=8, dim=16, clip_s=0.3, hop_s=0.1)
+    (describer,) = asd.train(
+        dcase, system=system(config, Value()), device="cpu"
+    ).describers.values()
+    assert describer.n_samples == 4800
+    (clip,) = sounds(1, 8000)
+    whole = describer.vectors([clip], ("fan", "00"))
+    patches = [clip[start : start + 4800] for start in (0, 1600, 3200)]
+    np.testing.assert_allclose(
+        whole[0], describer.vectors(patches, ("fan", "00")).mean(axis=0), rtol=1e-4
+    )
+
+
 def test_long_clips_are_the_mean_of_their_pieces(dcase):
     (describer,) = asd.train(dcase, system=system(QUICK), device="cpu").describers.values()
     (clip,) = sounds(1, 3 * describer.n_samples)
@@ -238,7 +267,6 @@ def test_networks_hear_clips_at_their_rate(dcase):
         ({"frequency_attention": "magic"}, "frequency_attention is 'magic'; use none, attention"),
         ({"sample_rate": 8_000}, "sample_rate is 8000; use 16000 to 48000"),
         ({"sample_rate": 19_200, "log_mel": True}, "sample_rate is 19200; Mel bands are those of"),
-        ({"n_samples": 400_000}, "a network for 400000 samples; use 0.2 to 18 s"),
     ],
 )
 def test_unknown_choices_are_refused(changes, message):

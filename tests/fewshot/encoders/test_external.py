@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -116,15 +117,17 @@ def test_steps_see_a_clip_alone(scripted, n):
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_an_encoder_is_found_where_it_was_or_beside_the_model(scripted, tmp_path):
-    digest, model = load_encoder(scripted).spec.sha256, tmp_path / "m"
-    assert find_encoder(str(scripted), digest, model).spec.name == "sums.pt"
-    assert find_encoder("elsewhere/sums.pt", digest, model).spec.name == "sums.pt"
+    spec, model = load_encoder(scripted).spec, tmp_path / "m"
+    assert find_encoder(str(scripted), spec, model).spec == spec
+    assert find_encoder("elsewhere/sums.pt", replace(spec, name="it"), model).spec == spec
     with pytest.raises(InputError, match=r"m: its encoder elsewhere/sum.pt is not there; put it"):
-        find_encoder("elsewhere/sum.pt", digest, model)
+        find_encoder("elsewhere/sum.pt", spec, model)
     with pytest.raises(
         InputError, match=r"m: was learnt with another encoder than .*sums.pt \(sha"
     ):
-        find_encoder(str(scripted), "0" * 64, model)
+        find_encoder(str(scripted), replace(spec, sha256="0" * 64), model)
+    with pytest.raises(InputError, match=r"m: was learnt with other values for .*sums.pt \(sha"):
+        find_encoder(str(scripted), replace(spec, step=40), model)
 
 
 @pytest.mark.parametrize(
