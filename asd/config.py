@@ -10,7 +10,8 @@ BACK_END_NAMES = (
     "means",
     "centres",
 )
-DEFAULT = "statistics"
+DEFAULT, AUTO = "statistics", "auto"
+"""Of files of the challenge, and of one's own recordings if there are enough of them."""
 TRAINING_FREE_NAMES = (
     DEFAULT,
     "standardised",
@@ -20,20 +21,20 @@ TRAINING_FREE_NAMES = (
 NETWORK_NAMES = (
     "autoencoder",
     "autoencoder-mahalanobis",
+    "mobilenet",
     "dcase2020",
     "two-branch",
     "wilkinghoff",
     "adaproj",
     "adaproj-ssl",
+    "ustc",
     "gisp-1",
     "gisp-2",
     "gisp-3",
     "gisp-4",
-    "ustc",
     "pretrained",
-    "mobilenet",
 )
-SYSTEM_NAMES = TRAINING_FREE_NAMES + NETWORK_NAMES
+SYSTEM_NAMES = (AUTO, *TRAINING_FREE_NAMES, *NETWORK_NAMES)
 """Systems that can be trained."""
 FALSE_ALARM_RATE = 0.01
 PIECES = 4

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from asd.back_ends import World
-from asd.config import DEFAULT, PIECES
+from asd.config import PIECES
 from asd.dataset import CHALLENGE, Clip, Dataset, clip_error, read_dataset
 from asd.decisions import decision_for
 from asd.model import MachineModel
@@ -16,15 +16,7 @@ from asd.recordings import Recordings
 from asd.representations import Describer, Key, OnEpoch, Representation, Training
 from asd.section import ScoredSection
 from asd.sounds import check_length, read_sound, some_at_once
-from asd.systems import (
-    System,
-    ensemble,
-    shortest_s,
-    system_of,
-    trained_for,
-    with_encoder,
-    with_wav2vec,
-)
+from asd.systems import System, configured, default_system, shortest_s, system_of
 from fewshot.audio import SAMPLE_RATE
 from fewshot.errors import InputError
 
@@ -32,7 +24,7 @@ from fewshot.errors import InputError
 def train(
     data: str | Path | Dataset,
     *,
-    system: str | System = DEFAULT,
+    system: str | System | None = None,
     members: int | None = None,
     epochs: int | None = None,
     wav2vec: str | Path | None = None,
@@ -55,8 +47,9 @@ def train(
     ----------
     data : path or Dataset
         What `asd.dataset.read_dataset` reads, or has read; its training clips count.
-    system : str or tuple of View
-        A name of `asd.config.SYSTEM_NAMES`, or a system of one's own.
+    system : str or tuple of View, optional
+        A name of `asd.config.SYSTEM_NAMES`, or a system of one's own. By default "statistics",
+        or "auto" for 500 clips or more that are not files of the challenge.
     members : int, optional
         Networks that are trained, from other seeds; their scores are averaged. By default one, or
         as many as the system was published with.
@@ -96,20 +89,16 @@ def train(
         No training clips, none that can be used, an unknown system or threshold, a file of wav2vec
         2.0 that cannot be used, or a loss that is not finite.
     """
-    name, views = (system, system_of(system)) if isinstance(system, str) else ("own", system)
-    if members is not None:
-        views = ensemble(views, members)
-    if epochs is not None:
-        views = trained_for(views, epochs)
-    if wav2vec is not None:
-        views = with_wav2vec(views, wav2vec)
-    if encoder is not None:
-        views = with_encoder(views, encoder)
     dataset = data if isinstance(data, Dataset) else read_dataset(data)
-    decision = decision_for(threshold, false_alarm_rate, own_data=dataset.layout != CHALLENGE)
+    own_data = dataset.layout != CHALLENGE
+    decision = decision_for(threshold, false_alarm_rate, own_data=own_data)
     clips = [clip for clip in dataset.clips if clip.split == TRAIN]
     if not clips:
         raise InputError("no training clips; put clips of normal operation into folders train")
+    if system is None:
+        system = default_system(len(clips), own_data=own_data)
+    name, views = (system, system_of(system)) if isinstance(system, str) else ("own", system)
+    views = configured(views, members=members, epochs=epochs, wav2vec=wav2vec, encoder=encoder)
     model = MachineModel(name, views, decision, {}, {}, {})
     with TemporaryDirectory() as temporary:
         intake = Intake(views, Path(temporary if folder is None else folder))

@@ -8,16 +8,17 @@ kept in --out, so that a run can be resumed.
 
     python benchmarks/asd_accuracy.py --data ../shared/data
     python benchmarks/asd_accuracy.py --task generated
-    python benchmarks/asd_accuracy.py --task many --row wilkinghoff --training-seeds 5
+    python benchmarks/asd_accuracy.py --task generated --row wilkinghoff --training-seeds 5
     python benchmarks/asd_accuracy.py --dcase-root dcase2023 --row wilkinghoff --ensemble 5
     python benchmarks/asd_accuracy.py --dcase-root dcase2022 --row pretrained --encoder openl3.onnx
     python benchmarks/asd_accuracy.py --task generated --false-alarms
 
 Tasks: "machines" (--data; asd/machines in it, a drone and a small motor), "generated" (the six
 machines of asd.synthesis, for each of --data-seeds; what defaults are chosen on, since "machines"
-has no validation part), "short" (the same with 20 source and 3 target clips of 2 s), "many" (the
-same with settings that make many classes), "withheld" (as "generated", without the attributes of
-every second machine), or a data set of the challenge (--dcase-root).
+has no validation part), "short" (the same with 20 source and 3 target clips of 2 s), "withheld" (as
+"generated", without the attributes of every second machine), "alone" (500 source and 50 target
+clips of each machine, without attributes, each a data set of its own), or a data set of the
+challenge (--dcase-root).
 
 A row is a system of asd-train, one of the published comparisons (--list says which), or several
 joined by "+", whose scores are standardised and averaged. Networks learn from all machines of a
@@ -58,16 +59,8 @@ from asd.representations.reduced import Reduced
 from asd.representations.statistics import Statistics
 from asd.section import ScoredSection
 from asd.sounds import read_sound
-from asd.synthesis import write_dataset
-from asd.systems import (
-    SYSTEMS,
-    System,
-    View,
-    ensemble,
-    trained_for,
-    with_encoder,
-    with_wav2vec,
-)
+from asd.synthesis import MACHINES, write_dataset
+from asd.systems import SYSTEMS, System, View, configured, with_wav2vec
 from asd.systems.dcase2020 import NETWORK as LOG_MEL
 from asd.systems.gisp import GISP_1
 from asd.systems.gisp_three import GISP_3
@@ -81,6 +74,7 @@ SETTINGS = {
     "generated": {},
     "short": {"n_source": 20, "n_target": 3, "duration_s": 2.0},
     "withheld": {},
+    "alone": {"n_source": 500, "n_target": 50},
 }
 """Of `asd.synthesis.write_dataset`."""
 MANY = {"n_source": 100, "n_target": 10, "n_test": 50}
@@ -303,9 +297,7 @@ def views_of(
         if wav2vec is None:
             raise SystemExit(f"row {row!r} needs --wav2vec FILE")
         views = with_wav2vec(views, wav2vec)
-    views = views if members is None else ensemble(views, members)
-    views = views if epochs is None else trained_for(views, epochs)
-    return views if encoder is None else with_encoder(views, encoder)
+    return configured(views, members=members, epochs=epochs, encoder=encoder)
 
 
 def vectors_of(task: Task, representation: Representation, args) -> dict[str, np.ndarray]:
@@ -434,19 +426,24 @@ def generated(args, kind: str, **settings) -> list[Task]:
     tasks = []
     for seed in range(args.data_seeds):
         told = "_".join(f"{key}{value}" for key, value in settings.items())
-        name = f"{kind}{told}_{seed}"
-        folder = args.out / name
-        if not (folder / "done").exists():
-            write_dataset(folder, seed=seed, **settings)
-            if kind == "withheld":
-                withhold_attributes(folder)
-            (folder / "done").touch()
-        tasks += tasks_of(name, folder)
+        together = [(one,) for one in MACHINES] if kind == "alone" else [tuple(MACHINES)]
+        for machines in together:
+            name = "_".join([f"{kind}{told}", *(machines if kind == "alone" else ()), str(seed)])
+            folder = args.out / name
+            if not (folder / "done").exists():
+                write_dataset(folder, seed=seed, machines=machines, **settings)
+                if kind in ("withheld", "alone"):
+                    withhold_attributes(folder)
+                (folder / "done").touch()
+            tasks += tasks_of(name, folder)
     return tasks
 
 
 def withhold_attributes(folder: Path) -> None:
-    """Take the attributes out of the names of every second machine's clips, as since 2024."""
+    """Take the attributes out of the names of every second machine's clips, as since 2024.
+
+    The first one is among them, so that it holds for a machine alone.
+    """
     for machine in sorted(path for path in folder.iterdir() if path.is_dir())[::2]:
         for file in machine.rglob("*.wav"):
             file.rename(file.with_stem(f"{file.stem.partition('_spd_')[0]}_{NO_ATTRIBUTE}"))

@@ -13,7 +13,7 @@ NO_MATCH = -2.0
 """Score where a clip is too short for any path through a template (cosine costs end at 2)."""
 PEAK_S = 1.0
 """Length of the stretches of other sound whose best scores are the measure."""
-THRESHOLD = 4.75
+THRESHOLD = 5.0
 """Deviations above the background from which on a match counts.
 
 Chosen on the validation parts of `benchmarks/kws_accuracy.py`, as one number for all of them.
@@ -108,7 +108,7 @@ def calibrated(templates: Sequence[Template], frames: np.ndarray, hop_s: float) 
     Notes
     -----
     Mean and standard deviation of the best scores in one second of sound each, by the whole path
-    and by its worse half (`kws.halves`). One threshold then means the same for short and long,
+    and with its worse half (`kws.halves`). One threshold then means the same for short and long,
     frequent and rare sounds.
     """
     return [
@@ -166,7 +166,7 @@ def _best(
     Returns
     -------
     wholes, halves : np.ndarray, shape (n_templates, n_frames // length)
-        Raw scores of the path and of its worse half; `NO_MATCH` where there is no path.
+        Raw scores of the path and with its worse half; `NO_MATCH` where there is no path.
     """
     scores, starts = score_curves([t.frames for t in templates], frames)
     count = scores.shape[1] // length

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fewshot.errors import InputError
 
 KIND = "keyword model"
-VERSION = 3
+VERSION = 4
 
 FRONT_END = {
     "sample_rate": 16000,

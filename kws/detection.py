@@ -85,7 +85,7 @@ class Detector:
             Centres of the frames.
         scores : np.ndarray, shape (n_keywords, n_frames)
             Score of the best template's whole path that ends there; -inf where none does. Events of
-            calibrated templates are scored by its worse half (`kws.halves`) and may lie lower.
+            calibrated templates are scored with its worse half (`kws.halves`) and may lie lower.
         """
         scores = self._searcher.scores()
         times = self._source.first_s + np.arange(scores.shape[1]) * self._source.hop_s

@@ -240,8 +240,8 @@ def longest_pieces(owner, count):
 
 
 @njit(cache=True, nogil=True)
-def worse_half(costs):
-    """Mean cost of the worse half of the best path that ends in the last frame.
+def half_weighted_cost(costs):
+    """Mean of two mean costs: of the best path that ends in the last frame, and its worse half.
 
     The path is that of `advance`; its first half is in the first ``L // 2`` frames of the template.
 
@@ -253,8 +253,8 @@ def worse_half(costs):
     Returns
     -------
     float
-        Sum of the costs of the half's visited cells, divided by their number; inf where no path
-        ends in the last frame.
+        Each is a sum of costs of visited cells, divided by their number; inf where no path ends in
+        the last frame.
     """
     m, n = costs.shape
     D = np.full((m + 1, n + 2), np.inf, np.float32)
@@ -279,7 +279,8 @@ def worse_half(costs):
             i, j = i - 1, j - 2
         else:
             i, j = i - 2, j - 1
-    return np.max(sums / np.maximum(cells, 1))
+    worse = np.max(sums / np.maximum(cells, 1))
+    return (np.sum(sums) / np.sum(cells) + worse) / 2
 
 
 @njit(cache=True, nogil=True)

@@ -1,8 +1,8 @@
-"""Scores of matches by the worse half of their path: half a word is no keyword.
+"""Scores of matches in which the worse half of their path counts more: half a word is no keyword.
 
 Where the first half of a keyword is said, the whole path of its template may still be good enough.
-So the search finds and ranks matches by whole paths, and what it has found is scored by the half of
-the template that fits worse.
+So the search finds and ranks matches by whole paths, and what it has found is scored by the mean of
+two costs: that of the whole path, and that of the half of the template that fits worse.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ ROUNDING = 1e-5
 
 
 def half_score(template: np.ndarray, frames: np.ndarray) -> float:
-    """Score of the worse half of the best path that ends in the last frame.
+    """Score of the best path that ends in the last frame, by the whole and by its worse half.
 
     Parameters
     ----------
@@ -26,7 +26,8 @@ def half_score(template: np.ndarray, frames: np.ndarray) -> float:
     Returns
     -------
     float
-        Negative mean cost, in [-2, 0], at most the score of the whole path; -inf without a path.
+        Negative mean of both mean costs, in [-2, 0], at most the score of the whole path; -inf
+        without a path.
 
     Examples
     --------
@@ -34,28 +35,28 @@ def half_score(template: np.ndarray, frames: np.ndarray) -> float:
     >>> half_score(word, word)
     0.0
     >>> half_score(word, np.concatenate([word[:2], noise]))
-    -1.0
+    -0.75
     """
     costs = np.maximum(np.float32(1.0) - template @ frames.T, np.float32(0.0))
-    return 0.0 - float(dtw.worse_half(costs))
+    return 0.0 - float(dtw.half_weighted_cost(costs))
 
 
 def whole_thresholds(
     thresholds: np.ndarray, means: np.ndarray, deviations: np.ndarray, halves: np.ndarray
 ) -> np.ndarray:
-    """Thresholds of whole paths that let every match through whose worse half reaches its own.
+    """Thresholds of whole paths that let every match through whose half score reaches its own.
 
-    A path scores at least what its worse half does. All are lowered by the same, so that what
-    matches lie above theirs, by which they rank, does not change.
+    A path scores at least what it does with its worse half. All are lowered by the same, so that
+    what matches lie above theirs, by which they rank, does not change.
 
     Parameters
     ----------
     thresholds : np.ndarray, shape (n_templates,)
-        Least scores by the worse half.
+        Least half scores.
     means, deviations : np.ndarray, shape (n_templates,)
         By which scores of whole paths are given.
     halves : np.ndarray, shape (n_templates, 2)
-        Mean and deviation by which those of the worse half are given.
+        Mean and deviation by which half scores are given.
 
     Examples
     --------

@@ -269,6 +269,8 @@ class KeywordModel:
     def _rebuild(cls, tensors: dict[str, np.ndarray], header: dict, path: Path) -> "KeywordModel":
         if header["front_end"] != FRONT_END:
             raise ValueError("its front end is not that of this release")
+        if header["format_version"] == 3:
+            raise ValueError("its scores are those of an earlier release")
         config = KwsConfig(**header["config"])
         if config.encoder == SCRATCH:
             state = {

@@ -157,7 +157,7 @@ class Searcher:
     means, deviations : float or array of shape (n_templates,)
         Scores are given as deviations above these means; as they are, they lie in [-2, 0].
     halves : array of shape (n_templates, 2), optional
-        Matches are scored by the worse half of their path, as deviations (second column) above
+        Matches are scored with the worse half of their path, as deviations (second column) above
         these means (first column). Whole paths still say which is the best match at each time.
     keyword_of : sequence of int, optional
         Keyword of each template, for `scores`; by default each has its own.

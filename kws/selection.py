@@ -23,8 +23,8 @@ class Match:
     onset_frame, offset_frame : int
         First frame and the one after the last.
     score : float
-        Negative mean cost along the path or its worse half, in [-2, 0]; or its deviations above
-        that of other sound. Higher is better.
+        Negative mean cost along the path or with its worse half, in [-2, 0]; or its deviations
+        above that of other sound. Higher is better.
     """
 
     template: int

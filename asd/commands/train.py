@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asd.config import DEFAULT, FALSE_ALARM_RATE, NETWORK_NAMES, SYSTEM_NAMES
+from asd.config import AUTO, DEFAULT, FALSE_ALARM_RATE, SYSTEM_NAMES
 from fewshot import __version__
 from fewshot.console import (
     Problems,
@@ -40,7 +40,11 @@ Layouts are those that asd-prepare --check reads; of a data set the training cli
 the columns filename,machine and, where you know them, section, domain (source or target), split,
 condition and attributes.
 
---system without a network: "{DEFAULT}", the default, compares percentiles of log-Mel, cepstra and
+--system is "{DEFAULT}" by default, which trains no network. 500 clips or more that are not files of
+the challenge get "{AUTO}": the same and a network besides ("wilkinghoff", which tells clusters of
+clips apart where attributes lack).
+
+--system without a network: "{DEFAULT}" compares percentiles of log-Mel, cepstra and
 MFCCs each in two ways, by the distance to the mean of a domain and by that to its nearest clip,
 standardised; "standardised" compares cepstra and log-Mel in the latter way alone; others are one
 kind of clip statistics (mfcc, log-mel, percentiles, cepstrum) with one back end, as in
@@ -90,7 +94,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--system",
         choices=SYSTEM_NAMES,
-        default=DEFAULT,
         metavar="NAME",
         help=f"how clips are compared: {', '.join(SYSTEM_NAMES)}",
     )
@@ -137,7 +140,7 @@ def _train(args: argparse.Namespace) -> int:
     from asd.dataset import CHALLENGE, read_dataset
     from asd.decisions import decision_for
     from asd.names import TRAIN
-    from asd.systems import system_of, with_encoder, with_wav2vec
+    from asd.systems import configured, default_system, system_of
     from asd.training import train
     from asd.training_run import TrainingRun
 
@@ -149,17 +152,21 @@ def _train(args: argparse.Namespace) -> int:
         problems.add(problem)
     total = sum(clip.split == TRAIN for clip in dataset.clips)
     training = None
+    own_data = dataset.layout != CHALLENGE
+    system = args.system or default_system(total, own_data=own_data)
+    views = system_of(system)
+    learns = any(view.representation.learns for view in views)
     for option in ("ensemble", "epochs"):
-        if getattr(args, option) is not None and args.system not in NETWORK_NAMES:
-            raise InputError(f"--{option}: the system {args.system} has no network; see --system")
-    views = system_of(args.system)
-    if args.wav2vec is not None:
-        if args.system != "ustc":
-            raise InputError(f"--wav2vec: the system {args.system} has no use for it; ustc has")
-        views = with_wav2vec(views, args.wav2vec)
-    if args.encoder is not None:
-        views = with_encoder(views, args.encoder)
-    if args.system in NETWORK_NAMES:
+        if getattr(args, option) is not None and not learns:
+            raise InputError(f"--{option}: the system {system} trains no network; see --system")
+    settings = {
+        "members": args.ensemble,
+        "epochs": args.epochs,
+        "wav2vec": args.wav2vec,
+        "encoder": args.encoder,
+    }
+    views = configured(views, **settings)
+    if learns:
         training = TrainingRun(
             args.output.with_suffix(".run"), _config(args, views, dataset), force=args.force
         )
@@ -179,11 +186,8 @@ def _train(args: argparse.Namespace) -> int:
         try:
             model = train(
                 dataset,
-                system=args.system,
-                members=args.ensemble,
-                epochs=args.epochs,
-                wav2vec=args.wav2vec,
-                encoder=args.encoder,
+                system=system,
+                **settings,
                 threshold=args.threshold,
                 false_alarm_rate=args.false_alarm_rate,
                 seed=args.seed,
@@ -225,10 +229,7 @@ def _config(args: argparse.Namespace, views: "System", dataset: "Dataset") -> di
     clips = [clip for clip in dataset.clips if clip.split == TRAIN]
     return {
         "version": __version__,
-        "system": args.system,
         "views": [view.described() for view in views],
-        "ensemble": args.ensemble,
-        "epochs": args.epochs,
         "seed": args.seed,
         "sections": {
             f"{held.machine} {held.section}": {str(k): n for k, n in held.train.items()}

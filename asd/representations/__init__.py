@@ -9,9 +9,9 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -124,6 +124,12 @@ class Representation(ABC):
         KeyError, TypeError, ValueError, RuntimeError, InputError
             It is not one of this representation.
         """
+
+    def trained_for(self, epochs: int) -> Self:
+        """The same with so many epochs, where it trains for some."""
+        if any(field.name == "epochs" for field in fields(self)):
+            return replace(self, epochs=epochs)
+        return self
 
     def described(self) -> dict[str, Any]:
         """What JSON can hold of it."""

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -113,6 +113,10 @@ class Contrastive(Representation):
     def of(cls, clustering: Mapping[str, Any], **fields: Any) -> "Contrastive":
         """From the description of its clustering."""
         return cls(clustering=Clustering(**clustering), **fields)
+
+    def trained_for(self, epochs: int) -> Self:
+        """The same with so many epochs of each of its stages."""
+        return replace(self, epochs=epochs, contrast_epochs=min(epochs, self.contrast_epochs))
 
     def network(self, n_samples: int) -> "SpectralTemporalNet":
         """The encoder of waveforms of some length, with new parameters."""

@@ -1,9 +1,9 @@
 """Vectors with fewer dimensions than a representation gives."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -41,6 +41,9 @@ class Reduced(Representation):
     def __post_init__(self) -> None:
         if self.reduction not in REDUCTIONS:
             raise InputError(f"reduction is {self.reduction!r}; use {', '.join(REDUCTIONS)}")
+
+    def trained_for(self, epochs: int) -> Self:
+        return replace(self, base=self.base.trained_for(epochs))
 
     def described(self) -> dict[str, Any]:
         return super().described() | {"base": self.base.described()}

@@ -6,9 +6,11 @@ the scores that the training clips get from each other.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 
-from asd.config import SYSTEM_NAMES
+from asd.config import DEFAULT, SYSTEM_NAMES
+from asd.systems.auto import AUTOMATIC, suited_to
 from asd.systems.autoencoder import AUTOENCODERS
 from asd.systems.dcase2020 import DCASE2020
 from asd.systems.gisp import GISP
@@ -25,6 +27,8 @@ __all__ = [
     "SYSTEMS",
     "System",
     "View",
+    "configured",
+    "default_system",
     "ensemble",
     "like_each_other",
     "shortest_s",
@@ -35,7 +39,8 @@ __all__ = [
 ]
 
 SYSTEMS: Mapping[str, System] = MappingProxyType(
-    TRAINING_FREE
+    AUTOMATIC
+    | TRAINING_FREE
     | AUTOENCODERS
     | MOBILENET
     | DCASE2020
@@ -53,3 +58,44 @@ def system_of(name: str) -> System:
     if name not in SYSTEMS:
         raise InputError(f"no system {name!r}; use one of {', '.join(SYSTEM_NAMES)}")
     return SYSTEMS[name]
+
+
+def default_system(n_clips: int, *, own_data: bool) -> str:
+    """Name of the system for so many training clips, of one's own or of the challenge."""
+    return suited_to(n_clips) if own_data else DEFAULT
+
+
+def configured(
+    system: System,
+    *,
+    members: int | None = None,
+    epochs: int | None = None,
+    wav2vec: str | Path | None = None,
+    encoder: str | Path | None = None,
+) -> System:
+    """A system with other settings than it was published with, as far as they are given.
+
+    Parameters
+    ----------
+    system : tuple of View
+    members : int, optional
+        As of `ensemble`.
+    epochs : int, optional
+        As of `trained_for`.
+    wav2vec : path, optional
+        As of `with_wav2vec`.
+    encoder : str or path, optional
+        As of `with_encoder`.
+
+    Raises
+    ------
+    InputError
+        The system has no use for a file, or it cannot be used.
+    """
+    if wav2vec is not None:
+        system = with_wav2vec(system, wav2vec)
+    if encoder is not None:
+        system = with_encoder(system, encoder)
+    if members is not None:
+        system = ensemble(system, members)
+    return system if epochs is None else trained_for(system, epochs)

@@ -85,10 +85,7 @@ def ensemble(system: System, size: int) -> System:
 def trained_for(system: System, epochs: int) -> System:
     """A system whose networks are trained for some epochs, other than they were published with."""
     return tuple(
-        replace(view, representation=replace(view.representation, epochs=epochs))
-        if any(field.name == "epochs" for field in fields(view.representation))
-        else view
-        for view in system
+        replace(view, representation=view.representation.trained_for(epochs)) for view in system
     )
 
 

@@ -19,7 +19,7 @@ from asd.section import ScoredSection
 from asd.sounds import read_sound
 from asd.statistics import STATISTICS, clip_statistics
 from asd.synthesis import write_dataset
-from asd.systems import SYSTEMS, View, system_of
+from asd.systems import SYSTEMS, View, system_of, trained_for
 from asd.systems.training_free import BACK_ENDS
 from fewshot import bundle, thresholds
 from fewshot.errors import InputError
@@ -110,6 +110,16 @@ def test_the_defaults_of_thresholds_depend_on_the_layout(own, dcase):
         assert model.thresholds[key] == thresholds.gamma_percentile(section.left_out)
 
 
+def test_many_clips_of_ones_own_get_a_network(own, dcase, monkeypatch):
+    monkeypatch.setattr("asd.systems.auto.FEWEST_CLIPS", 12)
+    assert asd.train(dcase).system == "statistics"
+    model = asd.train(own, epochs=1, device="cpu")
+    assert model.system == "auto" and model.views == trained_for(SYSTEMS["auto"], 1)
+    assert np.isfinite(model.score([own / "3.wav"])).all()
+    monkeypatch.setattr("asd.systems.auto.FEWEST_CLIPS", 13)
+    assert asd.train(own).system == "statistics"
+
+
 @pytest.mark.parametrize("method", thresholds.ESTIMATORS)
 def test_every_estimator_can_be_asked_for(own, method):
     model = asd.train(own, threshold=method, system="mfcc-nearest")
@@ -146,7 +156,7 @@ def test_a_rate_of_false_alarms_is_one_of_new_recordings(tmp_path):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"system": "magic"}, "no system 'magic'; use one of statistics, "),
+        ({"system": "magic"}, "no system 'magic'; use one of auto, statistics, "),
         ({"threshold": "magic"}, "no threshold 'magic'; use one of gdp"),
         ({"false_alarm_rate": 0.7}, "the rate of false alarms is 0.7; give 0 < rate <= 0.5"),
         ({"false_alarm_rate": 0.1, "threshold": "mad"}, "mad takes no rate of false alarms"),

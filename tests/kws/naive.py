@@ -33,15 +33,16 @@ def curve(costs):
     return scores, starts
 
 
-def worse_halves(costs):
-    """Mean cost of the worse half of the path that ends in each frame; inf where none does."""
-    worse = np.full(costs.shape[1], np.inf)
+def half_weighted_costs(costs):
+    """Mean of the path's mean cost and its worse half's, for each frame; inf where none ends."""
+    found = np.full(costs.shape[1], np.inf)
     for j, path in enumerate(accumulate(costs, STEPS, lambda i, j: i == 0)[1][-1]):
         if path:
             late = np.array([i >= len(costs) // 2 for i, _ in path])
             cells = np.array([costs[cell] for cell in path])
-            worse[j] = max(cells[half].mean() for half in (late, ~late) if half.any())
-    return worse
+            worse = max(cells[half].mean() for half in (late, ~late) if half.any())
+            found[j] = (cells.mean() + worse) / 2
+    return found
 
 
 def curves(templates, frames):

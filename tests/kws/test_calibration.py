@@ -90,7 +90,7 @@ def test_calibrated_scores_are_deviations_above_other_sound(words):
     np.testing.assert_allclose(standard.std(axis=1), 1, atol=1e-5)
 
 
-def test_calibrated_scores_are_those_of_the_worse_half_of_the_best_path(words):
+def test_calibrated_scores_are_those_with_the_worse_half_of_the_best_path(words):
     rng = np.random.default_rng(4)
     other = unit(rng.standard_normal((500, 16)))
     (template,) = calibrated([Template("a", words[0])], other, hop_s=0.02)

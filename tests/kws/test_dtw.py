@@ -187,18 +187,19 @@ def test_longest_pieces():
     levels=st.sampled_from([None, 1, 2, 5]),
     seed=st.integers(0, 999),
 )
-def test_the_worse_half_is_that_of_the_definition(length, n, levels, seed):
+def test_half_weighted_costs_are_those_of_the_definition(length, n, levels, seed):
     costs = cost_matrix([length], n, seed, levels)[:, :length].T.copy()
-    assert dtw.worse_half(costs) == pytest.approx(naive.worse_halves(costs)[-1], abs=1e-6)
+    expected = naive.half_weighted_costs(costs)[-1]
+    assert dtw.half_weighted_cost(costs) == pytest.approx(expected, abs=1e-6)
 
 
-def test_worse_half_worked_by_hand():
+def test_half_weighted_cost_worked_by_hand():
     costs = np.ones((4, 6), np.float32)
     costs[0, 1] = costs[1, 2] = costs[2, 4] = costs[3, 5] = 0.0
     costs[2, 4] = 0.5
     # The path visits these four cells: nothing in the first half, a quarter in the second.
-    assert dtw.worse_half(costs) == 0.25
-    assert dtw.worse_half(costs[:, :2].copy()) == np.inf, "two frames reach row 2 at most"
+    assert dtw.half_weighted_cost(costs) == (0.125 + 0.25) / 2
+    assert dtw.half_weighted_cost(costs[:, :2].copy()) == np.inf, "two frames reach row 2 at most"
 
 
 @settings(max_examples=150)

@@ -142,7 +142,7 @@ def test_settings_are_checked(field):
 def test_the_threshold_for_a_rate_of_false_alarms(sound, tmp_path):
     up = {"up": sorted((sound["clips"] / "up").iterdir())}
     usual = enroll(up)
-    assert usual.threshold == 4.75 and usual.report.false_alarms_per_hour > 0
+    assert usual.threshold == 5.0 and usual.report.false_alarms_per_hour > 0
     often = enroll(up, config=KwsConfig(false_alarms_per_hour=100))
     rare = enroll(up, config=KwsConfig(false_alarms_per_hour=0.5))
     assert often.threshold < rare.threshold

@@ -14,7 +14,7 @@ def unit_rows(rng, n, dim=8):
 
 @settings(max_examples=40)
 @given(length=st.integers(1, 12), n=st.integers(1, 30), seed=st.integers(0, 999))
-def test_a_whole_path_scores_at_least_what_its_worse_half_does(length, n, seed):
+def test_a_whole_path_scores_at_least_what_it_does_with_its_worse_half(length, n, seed):
     rng = np.random.default_rng(seed)
     template, frames = unit_rows(rng, length), unit_rows(rng, n)
     scores, starts = score_curves([template], frames)

@@ -205,11 +205,11 @@ def halved(lengths, step):
 
 
 def naive_halves(templates, frames, means, deviations, halves):
-    """Matches by whole paths, scored by the worse half of the path that each had."""
+    """Matches by whole paths, scored with the worse half of the path that each had."""
     scores, starts = naive.curves(templates, frames)
     scaled = (scores - means[:, None].astype(np.float32)) / np.float32(deviations)
     costs = [np.maximum(1 - template @ frames.T, 0) for template in templates]
-    worse = -np.array([naive.worse_halves(cost) for cost in costs])
+    worse = -np.array([naive.half_weighted_costs(cost) for cost in costs])
     worse = (worse - halves[:, :1]) / halves[:, 1:]
     lengths = [len(template) for template in templates]
     matches = naive.select(scaled, starts, lengths, np.full(len(templates), -np.inf), worse)
@@ -218,7 +218,7 @@ def naive_halves(templates, frames, means, deviations, halves):
 
 @settings(max_examples=40)
 @given(lengths=lengths_of_templates, n=st.integers(0, 100), step=st.booleans(), seed=seeds)
-def test_matches_are_scored_by_the_worse_half(lengths, n, step, seed):
+def test_matches_are_scored_with_the_worse_half(lengths, n, step, seed):
     rng = np.random.default_rng(seed)
     templates = [exact_frames(rng, length) for length in lengths]
     frames = exact_frames(rng, n)

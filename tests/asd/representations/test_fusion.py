@@ -18,7 +18,7 @@ from asd.model import MachineModel
 from asd.representations import representation_of
 from asd.representations.fusion import LEAST_SAMPLES, Fusion, log_odds_against
 from asd.synthesis import write_dataset
-from asd.systems import View, with_wav2vec
+from asd.systems import View, system_of, with_wav2vec
 from asd.systems.ustc import FUSION, USTC
 from fewshot.errors import InputError
 
@@ -240,7 +240,7 @@ def test_other_systems_do_not_listen_through_wav2vec(tmp_path):
     with pytest.raises(InputError, match="no such file; give the weights of wav2vec 2"):
         with_wav2vec(USTC["ustc"], tmp_path / "none.pt")
     with pytest.raises(InputError, match="only the system ustc listens through wav2vec 2"):
-        asd.train(tmp_path, system="mfcc-nearest", wav2vec=tmp_path / "none.pt")
+        with_wav2vec(system_of("mfcc-nearest"), tmp_path / "none.pt")
 
 
 def test_a_single_section_is_told_apart_by_what_is_known_of_its_clips(tmp_path):

@@ -204,7 +204,7 @@ def test_the_built_in_encoder(quick, words, tmp_path, capsys):
 def test_the_report(quick, words, tmp_path, capsys):
     assert quick(words.folder, "-o", "m.kws", "--report", "m.json", "--quiet", epochs=()) == 0
     report = json.loads(Path("m.json").read_text())
-    assert report["keywords"] == ["down", "up"] and report["threshold"] == 4.75
+    assert report["keywords"] == ["down", "up"] and report["threshold"] == 5.0
     assert [clip["nearest"] for clip in report["clips"]] == ["up"] * 3 + ["down"] * 3
     assert all(clip["score"] > clip["nearest_score"] for clip in report["clips"])
     assert 0 <= report["missed"] <= 1 and report["background_minutes"] > 10
