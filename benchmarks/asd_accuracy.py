@@ -62,8 +62,7 @@ from asd.sounds import read_sound
 from asd.synthesis import MACHINES, write_dataset
 from asd.systems import SYSTEMS, System, View, configured, with_wav2vec
 from asd.systems.dcase2020 import NETWORK as LOG_MEL
-from asd.systems.gisp import GISP_1
-from asd.systems.gisp_three import GISP_3
+from asd.systems.gisp import GISP_1, GISP_3
 from asd.systems.ustc import FUSION
 from asd.systems.wilkinghoff import ADAPROJ, ADAPROJ_SSL, SELF_SUPERVISED, TWO_BRANCH
 

@@ -14,7 +14,6 @@ from asd.systems.auto import AUTOMATIC, suited_to
 from asd.systems.autoencoder import AUTOENCODERS
 from asd.systems.dcase2020 import DCASE2020
 from asd.systems.gisp import GISP
-from asd.systems.gisp_three import GISP_THREE
 from asd.systems.mobilenet import MOBILENET
 from asd.systems.pretrained import PRETRAINED, with_encoder
 from asd.systems.training_free import TRAINING_FREE
@@ -47,7 +46,6 @@ SYSTEMS: Mapping[str, System] = MappingProxyType(
     | WILKINGHOFF
     | USTC
     | GISP
-    | GISP_THREE
     | PRETRAINED
 )
 """Views by the names of `asd.config.SYSTEM_NAMES`."""

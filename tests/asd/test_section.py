@@ -8,7 +8,7 @@ import pytest
 from asd.back_ends import Centres, Nearest
 from asd.section import ScoredSection
 from asd.systems import View
-from asd.systems.gisp_three import GISP_3
+from asd.systems.gisp import GISP_3
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ from asd.back_ends import Centres
 from asd.model import MachineModel
 from asd.synthesis import write_dataset
 from asd.systems import SYSTEMS, View
-from asd.systems.gisp import GISP_1
-from asd.systems.gisp_three import GISP_3
+from asd.systems.gisp import GISP_1, GISP_3
 
 
 def test_system_4_is_the_three_others():
