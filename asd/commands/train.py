@@ -95,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--system",
         choices=SYSTEM_NAMES,
         metavar="NAME",
-        help=f"how clips are compared: {', '.join(SYSTEM_NAMES)}",
+        help="how clips are compared, see below",
     )
     parser.add_argument(
         "--ensemble",

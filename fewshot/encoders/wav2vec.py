@@ -121,8 +121,13 @@ def load_wav2vec(path: str | Path, block: int | None = None) -> nn.Module:
         raise InputError(f"{path}: no such file; give the weights of wav2vec 2.0 (WAV2VEC2_BASE)")
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError, ValueError, RuntimeError) as error:
+        raise InputError(
+            f"{path}: not what torch saved of a network's state; give another file"
+        ) from error
+    try:
         return wav2vec_of(state, block)
-    except (pickle.UnpicklingError, EOFError, ValueError, RuntimeError, TypeError) as error:
+    except (ValueError, RuntimeError, TypeError) as error:
         reason = str(error).strip().splitlines()[0] if str(error) else type(error).__name__
         raise InputError(
             f"{path}: not the state of torchaudio's wav2vec2_base ({reason}); give another file"

@@ -279,7 +279,7 @@ def test_only_ustc_listens_through_wav2vec(dcase, tmp_path, command, capsys):
         "asd-train: only the system ustc listens through wav2vec 2.0\n"
     )
     assert command(train, dcase, "-o", path, "--system", "ustc", "--wav2vec", weights) == 2
-    assert capsys.readouterr().err.startswith(f"asd-train: {weights}: not the state of torchaudio")
+    assert capsys.readouterr().err.startswith(f"asd-train: {weights}: not what torch saved")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["w.pt"]
 
 

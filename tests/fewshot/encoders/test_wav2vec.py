@@ -113,15 +113,15 @@ def test_a_bottleneck_of_principal_components(weights, n_bands):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"no weights", ""),
-        ({}, "it lacks feature_extractor.conv_layers.0.conv.weight"),
-        ([1, 2], "no state of a network"),
+        (b"no weights", "not what torch saved of a network's state; give another file"),
+        ({}, "not the state of .* lacks feature_extractor.conv_layers.0.conv.weight"),
+        ([1, 2], "not the state of torchaudio's wav2vec2_base .no state of a network"),
     ],
 )
 def test_other_files_are_refused(tmp_path, content, reason):
     path = tmp_path / "w.pt"
     path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
-    with pytest.raises(InputError, match=f"w.pt: not the state of torchaudio's.*{reason}"):
+    with pytest.raises(InputError, match=f"w.pt: {reason}"):
         load_wav2vec(path)
 
 
