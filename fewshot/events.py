@@ -99,6 +99,10 @@ def jsonl_line(event: Event, **extra: Any) -> str:
     return json.dumps(dict(zip(COLUMNS, values, strict=True)) | extra, ensure_ascii=False)
 
 
+LIVE_LINES = {"csv": csv_line, "jsonl": jsonl_line}
+"""How an event is printed by itself, by the name of the format."""
+
+
 def to_csv(events: Iterable[Event]) -> str:
     """Events as CSV with the header ``filename,event_onset,event_offset,event_label,score``."""
     return "".join(f"{line}\n" for line in [CSV_HEADER, *map(csv_line, sort_events(events))])

@@ -1,6 +1,6 @@
 """Long recordings: a window slides over them, and equal answers become events."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,11 +78,14 @@ class Monitor:
         last = max(self._total - self._window, 0)
         n_steps = -(-self._total // self._hop)
         if 0 < self._total < SHORTEST_S * SAMPLE_RATE:
-            raise InputError(
-                f"{self._total / SAMPLE_RATE:.3f} s is shorter than {SHORTEST_S} s; record more"
-            )
+            raise InputError(f"{self.duration_s:.3f} s is shorter than {SHORTEST_S} s; record more")
         steps = [min(self._start(step), last) for step in range(self._step, n_steps)]
         return self._take(steps) + self._ended(None, n_steps)
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds that it was given so far."""
+        return self._total / SAMPLE_RATE
 
     def _start(self, step: int) -> int:
         return max(step * self._hop + self._hop // 2 - self._window // 2, 0)
@@ -158,14 +161,44 @@ def watch(
         As `Monitor`, or the file cannot be read.
     """
     monitor = Monitor(model, window_s=window_s, hop_s=hop_s)
-    events, done = [], 0
-    for block in audio.read_blocks(recording, highpass=model.highpass):
-        events += monitor.push(block)
-        done += len(block)
+    blocks = audio.read_blocks(recording, highpass=model.highpass)
+    return list(follow(monitor, blocks, Path(recording).as_posix(), progress=progress))
+
+
+def follow(
+    monitor: Monitor,
+    blocks: Iterable[np.ndarray],
+    name: str,
+    *,
+    progress: Callable[[float], None] | None = None,
+) -> Iterator[Event]:
+    """Events of sound that comes block by block, each as soon as it is over.
+
+    Parameters
+    ----------
+    monitor : Monitor
+        A new one.
+    blocks : iterable of np.ndarray, shapes (n,)
+        Conditioned samples.
+    name : str
+        Of the recording; the events' ``filename``.
+    progress : callable, optional
+        Called with the seconds that are done.
+
+    Raises
+    ------
+    InputError
+        The recording is too short.
+    """
+
+    def named(events: Iterable[Event]) -> Iterator[Event]:
+        return (replace(event, filename=name) for event in events)
+
+    for block in blocks:
+        yield from named(monitor.push(block))
         if progress is not None:
-            progress(done / SAMPLE_RATE)
+            progress(monitor.duration_s)
     try:
-        events += monitor.finish()
+        yield from named(monitor.finish())
     except InputError as error:
-        raise InputError(f"{recording}: {error}") from error
-    return [replace(event, filename=Path(recording).as_posix()) for event in events]
+        raise InputError(f"{name}: {error}") from error

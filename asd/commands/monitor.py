@@ -11,7 +11,7 @@ from asd.config import WINDOW_S
 from fewshot.console import Problems, positive_float, positive_int, progress, use_threads
 from fewshot.errors import InputError
 from fewshot.event_files import check_outputs, files_in, plan, write
-from fewshot.events import CSV_HEADER, Event, csv_line, jsonl_line
+from fewshot.events import CSV_HEADER, LIVE_LINES, Event
 from fewshot.inputs import STDIN, recordings, standard_input
 from fewshot.tables import csv_text
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 CURVE_COLUMNS = ("filename", "time", "score", "threshold")
 OPTIONS = ("output_format", "window", "hop", "scores_out", "plot", "rate")
 """Options that mean nothing without --monitor."""
-LIVE_LINES = {"csv": csv_line, "jsonl": jsonl_line}
 RATE = 16000
 
 

@@ -15,6 +15,7 @@ from fewshot.console import (
     check_writable,
     finite_float,
     positive_float,
+    positive_int,
     progress,
     run,
     use_threads,
@@ -22,14 +23,20 @@ from fewshot.console import (
 )
 from fewshot.errors import InputError
 from fewshot.event_files import add_output, check_outputs, plan, write
+from fewshot.events import CSV_HEADER, LIVE_LINES
+from fewshot.inputs import STDIN, recordings, standard_input
 from fewshot.tables import csv_text
 from osc.config import UNKNOWN, WINDOW_STEPS
 
 if TYPE_CHECKING:
+    from fewshot.events import Event
     from osc.classifier import OpenSetClassifier
+    from osc.monitor import Monitor
 
 COLUMNS = ("filename", "label", "score", "runner_up", "runner_up_score")
 TABLES = ("csv", "jsonl")
+RATE = 16000
+"""Of raw standard input."""
 BATCH = 32
 """Files that are read and answered at a time."""
 
@@ -40,6 +47,7 @@ examples:
   osc-classify alarms.osc evening.flac --monitor       when which alarm rang
   osc-classify alarms.osc recordings --monitor -o events.csv
   osc-classify alarms.osc evening.flac --monitor -o evening.TextGrid
+  arecord -q -r 16000 -f S16_LE -c 1 -t raw | osc-classify alarms.osc - --monitor
 
 Answers are filename,label,score,runner_up,runner_up_score. The label is a class, or "{UNKNOWN}"
 where the score is below the model's threshold; a higher score is more surely known. Runner-up is
@@ -48,7 +56,9 @@ than the model's clips the loudest part counts.
 
 --monitor slides a window over recordings of any length and writes events, neighbouring windows of
 one class together: csv (filename,event_onset,event_offset,event_label,score; seconds), jsonl, rttm,
-and, one file per recording, audacity (.txt) and textgrid (.TextGrid, for Praat).
+and, one file per recording, audacity (.txt) and textgrid (.TextGrid, for Praat). - reads WAV or
+raw 16-bit little-endian mono from standard input and prints each event as soon as it is over; csv
+or jsonl.
 
 Exit status: 0 done, 1 some files failed (each is named), 2 nothing done, 130 interrupted.
 """
@@ -84,18 +94,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         help="with --monitor: step of the window in seconds (default: "
         f"one part in {WINDOW_STEPS} of it)",
     )
+    parser.add_argument(
+        "--rate",
+        type=positive_int,
+        metavar="HZ",
+        help=f"sampling rate of raw standard input (default: {RATE})",
+    )
     add_threads(parser)
     add_force(parser)
     return run(_classify, parser, argv)
 
 
 def _classify(args: argparse.Namespace) -> int:
-    if not args.monitor and (args.window or args.hop):
-        raise InputError(f"--{'window' if args.window else 'hop'} belongs to --monitor")
+    if not args.monitor:
+        for option in ("window", "hop", "rate"):
+            if getattr(args, option) is not None:
+                raise InputError(f"--{option} belongs to --monitor")
+        if STDIN in args.inputs:
+            raise InputError("standard input is listened to with --monitor")
     problems = Problems(args.console)
-    from fewshot.audio import durations_of
-
-    durations = durations_of(args.inputs, problems.add)
+    durations = recordings(args.inputs, problems.add)
     if not durations:
         return problems.status(0)
     return (_monitor if args.monitor else _answer)(args, durations, problems)
@@ -198,9 +216,51 @@ def _monitor(args: argparse.Namespace, durations: dict[str, float], problems: Pr
     format, targets = plan(args.output, args.output_format, list(durations))
     check_outputs((target.path for target in targets), args.output, args.force)
     model = _model(args)
-    from osc.monitor import Monitor, watch
+    from osc.monitor import Monitor
 
-    Monitor(model, window_s=args.window, hop_s=args.hop)
+    monitor = Monitor(model, window_s=args.window, hop_s=args.hop)
+    if STDIN in durations:
+        live = format if format in LIVE_LINES and not targets else None
+        found = {STDIN: _follow(monitor, args.rate or RATE, live)}
+        durations[STDIN] = monitor.duration_s
+    else:
+        live = None
+        found = _watch(model, args, durations, problems)
+    if not found:
+        return problems.status(0)
+    if live is None:
+        write(format, targets, found, durations, args.force)
+    count = sum(map(len, found.values()))
+    args.console.info(
+        f"{count} event{'s' * (count != 1)} in {len(found)} recording{'s' * (len(found) != 1)}"
+    )
+    return problems.status(len(found))
+
+
+def _follow(monitor: "Monitor", rate: int, live: str | None) -> list["Event"]:
+    """Listen to standard input; events are printed as they come in the format `live`."""
+    from osc.monitor import follow
+
+    blocks = standard_input(rate, highpass=monitor.model.highpass)
+    if live == "csv":
+        print(CSV_HEADER, flush=True)
+    events = []
+    for event in follow(monitor, blocks, STDIN):
+        events.append(event)
+        if live is not None:
+            print(LIVE_LINES[live](event), flush=True)
+    return events
+
+
+def _watch(
+    model: "OpenSetClassifier",
+    args: argparse.Namespace,
+    durations: dict[str, float],
+    problems: Problems,
+) -> dict[str, list["Event"]]:
+    """Events of each recording; those that fail are named and left out."""
+    from osc.monitor import watch
+
     found = {}
     with progress(total=int(sum(durations.values())), desc="seconds", quiet=args.quiet) as bar:
         before = 0.0
@@ -216,11 +276,4 @@ def _monitor(args: argparse.Namespace, durations: dict[str, float], problems: Pr
             except InputError as error:
                 problems.add(error)
             before += duration_s
-    if not found:
-        return problems.status(0)
-    write(format, targets, found, durations, args.force)
-    count = sum(map(len, found.values()))
-    args.console.info(
-        f"{count} event{'s' * (count != 1)} in {len(found)} recording{'s' * (len(found) != 1)}"
-    )
-    return problems.status(len(found))
+    return found

@@ -1,5 +1,8 @@
 import csv
+import io
 import json
+import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -79,7 +82,39 @@ def test_monitoring(sounds, command, capsys):
     ]
 
 
+@pytest.fixture
+def piped(monkeypatch):
+    def pipe(data):
+        stdin = SimpleNamespace(buffer=io.BufferedReader(io.BytesIO(data)), isatty=lambda: False)
+        monkeypatch.setattr(sys, "stdin", stdin)
+
+    return pipe
+
+
+def test_standard_input_gives_what_the_file_does(sounds, command, capsys, piped):
+    write_recording("a.wav")
+    assert command(main, sounds.model, "a.wav", "--monitor") == 0
+    expected = rows_of(capsys.readouterr().out)
+    assert len(expected) == 1
+    samples, _ = sf.read("a.wav", dtype="int16")
+    for data in ((sounds.work / "a.wav").read_bytes(), samples.astype("<i2").tobytes()):
+        piped(data)
+        assert command(main, sounds.model, "-", "--monitor") == 0
+        out, err = capsys.readouterr()
+        assert rows_of(out) == [row | {"filename": "-"} for row in expected]
+        assert err == "1 event in 1 recording\n"
+    piped(samples.astype("<i2").tobytes())
+    assert command(main, sounds.model, "-", "--monitor", "-o", "a.rttm", "--rate", RATE) == 0
+    assert capsys.readouterr().out == "" and len(read_events("a.rttm")) == 1
+    piped(b"\0" * 8)
+    assert command(main, sounds.model, "-", "--monitor") == 2
+    assert "-: 0.000 s is shorter than 0.1 s" in capsys.readouterr().err
+
+
 UNUSABLE = {
+    "standard input is listened to with --monitor": ("MODEL", "-"),
+    "- stands alone": ("MODEL", "-", "tone.wav", "--monitor"),
+    "--rate belongs to --monitor": ("MODEL", "tone.wav", "--rate", "8000"),
     "nowhere.osc: not read": ("nowhere.osc", "tone.wav"),
     "tone.wav: is not a model file": ("tone.wav", "tone.wav"),
     "nowhere.wav: no such file": ("MODEL", "nowhere.wav"),
