@@ -49,7 +49,7 @@ def train(
         What `asd.dataset.read_dataset` reads, or has read; its training clips count.
     system : str or tuple of View, optional
         A name of `asd.config.SYSTEM_NAMES`, or a system of one's own. By default "statistics",
-        or "auto" for 500 clips or more that are not files of the challenge.
+        or "auto" for a thousand clips or more of one's own that are of twenty classes or more.
     members : int, optional
         Networks that are trained, from other seeds; their scores are averaged. By default one, or
         as many as the system was published with.
@@ -96,7 +96,7 @@ def train(
     if not clips:
         raise InputError("no training clips; put clips of normal operation into folders train")
     if system is None:
-        system = default_system(len(clips), own_data=own_data)
+        system = default_system(clips, own_data=own_data)
     name, views = (system, system_of(system)) if isinstance(system, str) else ("own", system)
     views = configured(views, members=members, epochs=epochs, wav2vec=wav2vec, encoder=encoder)
     model = MachineModel(name, views, decision, {}, {}, {})

@@ -40,9 +40,9 @@ Layouts are those that asd-prepare --check reads; of a data set the training cli
 the columns filename,machine and, where you know them, section, domain (source or target), split,
 condition and attributes.
 
---system is "{DEFAULT}" by default, which trains no network. 500 clips or more that are not files of
-the challenge get "{AUTO}": the same and a network besides ("wilkinghoff", which tells clusters of
-clips apart where attributes lack).
+--system is "{DEFAULT}" by default, which trains no network. A thousand clips or more of one's
+own, of twenty machines, settings and domains or more, get "{AUTO}": the same and a network besides
+("wilkinghoff", which tells clusters of clips apart where attributes lack).
 
 --system without a network: "{DEFAULT}" compares percentiles of log-Mel, cepstra and
 MFCCs each in two ways, by the distance to the mean of a domain and by that to its nearest clip,
@@ -150,10 +150,11 @@ def _train(args: argparse.Namespace) -> int:
     problems = Problems(args.console)
     for problem in dataset.problems:
         problems.add(problem)
-    total = sum(clip.split == TRAIN for clip in dataset.clips)
+    clips = [clip for clip in dataset.clips if clip.split == TRAIN]
+    total = len(clips)
     training = None
     own_data = dataset.layout != CHALLENGE
-    system = args.system or default_system(total, own_data=own_data)
+    system = args.system or default_system(clips, own_data=own_data)
     views = system_of(system)
     learns = any(view.representation.learns for view in views)
     for option in ("ensemble", "epochs"):

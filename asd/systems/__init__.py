@@ -5,11 +5,12 @@ back end. Scores of several views are averaged; those of different kinds are sta
 the scores that the training clips get from each other.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 from asd.config import DEFAULT, SYSTEM_NAMES
+from asd.dataset import Clip
 from asd.systems.auto import AUTOMATIC, suited_to
 from asd.systems.autoencoder import AUTOENCODERS
 from asd.systems.dcase2020 import DCASE2020
@@ -58,9 +59,9 @@ def system_of(name: str) -> System:
     return SYSTEMS[name]
 
 
-def default_system(n_clips: int, *, own_data: bool) -> str:
-    """Name of the system for so many training clips, of one's own or of the challenge."""
-    return suited_to(n_clips) if own_data else DEFAULT
+def default_system(clips: Sequence[Clip], *, own_data: bool) -> str:
+    """Name of the system for training clips of one's own or of the challenge."""
+    return suited_to(clips) if own_data else DEFAULT
 
 
 def configured(

@@ -112,6 +112,8 @@ def test_the_defaults_of_thresholds_depend_on_the_layout(own, dcase):
 
 def test_many_clips_of_ones_own_get_a_network(own, dcase, monkeypatch):
     monkeypatch.setattr("asd.systems.auto.FEWEST_CLIPS", 12)
+    assert asd.train(own).system == "statistics"
+    monkeypatch.setattr("asd.systems.auto.FEWEST_CLASSES", 1)
     assert asd.train(dcase).system == "statistics"
     model = asd.train(own, epochs=1, device="cpu")
     assert model.system == "auto" and model.views == trained_for(SYSTEMS["auto"], 1)
