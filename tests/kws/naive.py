@@ -39,7 +39,7 @@ def half_weighted_costs(costs):
     for j, path in enumerate(accumulate(costs, STEPS, lambda i, j: i == 0)[1][-1]):
         if path:
             late = np.array([i >= len(costs) // 2 for i, _ in path])
-            cells = np.array([costs[cell] for cell in path])
+            cells = np.array([costs[cell] for cell in path], np.float64)
             worse = max(cells[half].mean() for half in (late, ~late) if half.any())
             found[j] = (cells.mean() + worse) / 2
     return found
