@@ -178,7 +178,8 @@ class Task(nn.Module):
         self.regular = make_loss(config, n_classes) if regular else None
         self.further = None
         if config.exchanges:
-            n_further = n_classes * BLOCKS ** len(config.exchanges)
+            n_blocks = BLOCKS ** len(config.exchanges)
+            n_further = n_blocks * (n_classes if config.exchange_classes else 1)
             trained = replace(config, train_centres=config.train_exchange_centres)
             self.further = make_loss(trained, n_further)
         self.text = None
@@ -189,10 +190,11 @@ class Task(nn.Module):
         """Loss of waveforms (batch, n_samples) with labels (batch, n_classes)."""
         exchanges, generator = self.config.exchanges, self.generator
         *inputs, labels = self._mixed(*batch)
-        further = labels
+        further = labels if self.config.exchange_classes else labels.sum(dim=1, keepdim=True)
         if "statex" in exchanges:
             spectra, spectrograms = inputs
-            spectrograms, further = statex(spectrograms, further, generator)
+            along = self.config.statex_along
+            spectrograms, further = statex(spectrograms, further, generator, along=along)
             inputs = spectra, spectrograms
         device = labels.device.type
         with torch.autocast(device, torch.bfloat16, enabled=device == "cuda"):

@@ -187,6 +187,10 @@ COMPARISONS: dict[str, System] = {
     "regular + statex": _alone(replace(SELF_SUPERVISED, exchanges=("statex",))),
     "regular + featex": _alone(replace(SELF_SUPERVISED, exchanges=("featex",))),
     "wilkinghoff, fixed centres": _alone(replace(SELF_SUPERVISED, train_exchange_centres=False)),
+    "wilkinghoff, without class labels": _alone(replace(SELF_SUPERVISED, exchange_classes=False)),
+    "wilkinghoff, full statex": _alone(
+        replace(SELF_SUPERVISED, statex_along="either", temporal_mean=False)
+    ),
     "adaproj + ssl": _alone(ADAPROJ_SSL, 32),
     # Tables 6 to 8: back ends, mixup and centres of the challenge of 2020
     **{

@@ -40,6 +40,9 @@ def mixup(
     return mix(x), mix(labels)
 
 
+STATEX_AXES = ("frequency", "time", "either")
+
+
 def statex(
     spectrograms: torch.Tensor,
     labels: torch.Tensor,
@@ -77,8 +80,8 @@ def statex(
     those along time frequency StatEx. Deviations are those of the population.
     """
     axes = {"time": 1, "frequency": 2}
-    if along not in (*axes, "either"):
-        raise ValueError(f"along is {along!r}; use frequency, time or either")
+    if along not in STATEX_AXES:
+        raise ValueError(f"along is {along!r}; use {', '.join(STATEX_AXES)}")
     n, device = len(spectrograms), spectrograms.device
     partner = torch.randperm(n, generator=generator).to(device)
     chosen = _chosen(n, probability, generator).to(device)

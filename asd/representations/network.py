@@ -15,6 +15,7 @@ from asd.recordings import Recordings
 from asd.representations import Describer, Key, Representation, Training
 from asd.sounds import AT_ONCE
 from fewshot.audio import SAMPLE_RATE
+from fewshot.augment import STATEX_AXES
 from fewshot.encoders.log_mel import LogMelEncoder
 from fewshot.encoders.mobilenet import MobileNetV2
 from fewshot.encoders.two_branch import FREQUENCY_ATTENTIONS, TwoBranchEncoder
@@ -68,6 +69,10 @@ class Network(Representation):
         Whether the loss of the classes themselves is added to that of the further ones.
     train_exchange_centres : bool
         Whether the centres of the further classes are trained.
+    exchange_classes : bool
+        Whether the further classes keep the classes apart; else they tell exchanges alone.
+    statex_along : {"frequency", "time", "either"}
+        Of `fewshot.augment.statex`; only "frequency" goes with `temporal_mean`.
     mixup : float
         Share of the clips that are mixed up, 0 to 1.
     classes : str
@@ -110,6 +115,8 @@ class Network(Representation):
     exchanges: tuple[str, ...] = ()
     regular: bool = True
     train_exchange_centres: bool = True
+    exchange_classes: bool = True
+    statex_along: str = "frequency"
     mixup: float = 1.0
     classes: str = "attributes"
     epochs: int = 10
@@ -125,11 +132,18 @@ class Network(Representation):
     kind = "network"
 
     def __post_init__(self) -> None:
-        choices = (("encoder", ENCODERS), ("loss", LOSSES), ("classes", CLASSES))
-        attention = ("frequency_attention", FREQUENCY_ATTENTIONS)
-        for name, known in (*choices, ("output", OUTPUTS), attention):
+        for name, known in {
+            "encoder": ENCODERS,
+            "loss": LOSSES,
+            "classes": CLASSES,
+            "output": OUTPUTS,
+            "frequency_attention": FREQUENCY_ATTENTIONS,
+            "statex_along": STATEX_AXES,
+        }.items():
             if getattr(self, name) not in known:
                 raise InputError(f"{name} is {getattr(self, name)!r}; use {', '.join(known)}")
+        if self.temporal_mean and self.statex_along != "frequency":
+            raise InputError(f"statex_along is {self.statex_along!r}; use it without temporal_mean")
         if unknown := set(self.exchanges) - set(EXCHANGES):
             raise InputError(f"exchange {unknown.pop()!r} is not known; use statex, featex")
         if not SAMPLE_RATE <= self.sample_rate <= HIGHEST_RATE:

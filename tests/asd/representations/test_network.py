@@ -210,6 +210,20 @@ def test_every_loss_has_a_gradient(loss):
     assert head.logits(embeddings).shape == (6, 4)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"exchange_classes": False}, {"statex_along": "either", "temporal_mean": False}],
+)
+def test_variants_of_the_self_supervised_loss(changes):
+    config = replace(SELF_SUPERVISED, dim=16, n_centres=2, **changes)
+    generator = torch.Generator().manual_seed(0)
+    task = Task(config, config.network(9600), list("abcde"), generator)
+    assert task.further.n_classes == (45 if config.exchange_classes else 9)
+    assert task.regular.n_classes == 5
+    task((torch.randn(4, 9600), torch.eye(5)[[0, 1, 2, 3]])).backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in task.encoder.parameters())
+
+
 def test_classes_of_the_self_supervised_loss():
     config = replace(SELF_SUPERVISED, dim=16, n_centres=2)
     texts = [f"speed {n}" for n in range(5)]
@@ -264,6 +278,8 @@ def test_networks_hear_clips_at_their_rate(dcase):
         ({"encoder": "magic"}, "encoder is 'magic'"),
         ({"classes": "magic"}, "classes is 'magic'"),
         ({"exchanges": ("magic",)}, "exchange 'magic' is not known"),
+        ({"statex_along": "magic"}, "statex_along is 'magic'; use frequency, time, either"),
+        ({"statex_along": "time"}, "statex_along is 'time'; use it without temporal_mean"),
         ({"frequency_attention": "magic"}, "frequency_attention is 'magic'; use none, attention"),
         ({"sample_rate": 8_000}, "sample_rate is 8000; use 16000 to 48000"),
         ({"sample_rate": 19_200, "log_mel": True}, "sample_rate is 19200; Mel bands are those of"),
