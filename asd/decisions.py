@@ -70,9 +70,11 @@ class Decision:
         false alarms is one of new recordings: clips that are much like the one that is scored, as
         those of its recording are, are left out with it.
         """
-        return self.threshold(
-            section.left_out if self.false_alarm_rate is None else section.held_out
-        )
+        if self.false_alarm_rate is None:
+            return self.threshold(section.left_out)
+        if not len(section.held_out):
+            raise InputError("nothing was held out for a rate of false alarms; train for one")
+        return self.threshold(section.held_out)
 
     def threshold(self, scores: np.ndarray) -> tuple[float, list[str]]:
         """Threshold from scores of normal clips, and what is to be said of it."""

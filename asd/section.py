@@ -25,8 +25,8 @@ class ScoredSection:
         Mean and standard deviation of each view's scores of training clips.
     left_out : np.ndarray, shape (n,)
         The score of each training clip, as it would have been had it not been there.
-    held_out : np.ndarray, shape (n,)
-        The same had the clips that are much like it not been there either.
+    held_out : np.ndarray, shape (n,) or (0,)
+        The same had the clips that are much like it not been there either, if it was asked for.
     target : np.ndarray of bool, shape (n,)
         Which training clips are of the target domain.
     """
@@ -47,6 +47,7 @@ class ScoredSection:
         target: np.ndarray,
         seed: int = 0,
         worlds: Sequence[World] | None = None,
+        hold_out: bool = False,
     ) -> Self:
         """Learn from normal clips.
 
@@ -59,6 +60,8 @@ class ScoredSection:
         seed : int
         worlds : sequence of World, optional
             Vectors of the training clips of all sections, for each view.
+        hold_out : bool
+            Whether to learn ten times more, for `held_out`.
         """
         target = np.asarray(target, bool)
         worlds = worlds or [None] * len(system)
@@ -72,12 +75,14 @@ class ScoredSection:
             left_out.append(view.back_end.leave_one_out(train, target, seed, world=world))
         moments = np.array([(scores.mean(), scores.std() or 1.0) for scores in left_out])
         together = _mean(system, left_out, moments)
-        parts = folds_of_similar_clips(vectors, seed)
-        held_out = [
-            _held_out(view, own, target, parts, seed, world)
-            for view, own, world in zip(system, vectors, worlds, strict=True)
-        ]
-        apart = _mean(system, held_out, moments)
+        apart = np.empty(0)
+        if hold_out:
+            parts = folds_of_similar_clips(vectors, seed)
+            held_out = [
+                _held_out(view, own, target, parts, seed, world)
+                for view, own, world in zip(system, vectors, worlds, strict=True)
+            ]
+            apart = _mean(system, held_out, moments)
         return cls(centres, scales, fitted, moments, together, apart, target)
 
     def score(self, system: System, vectors: Sequence[np.ndarray]) -> np.ndarray:

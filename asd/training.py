@@ -29,6 +29,7 @@ def train(
     epochs: int | None = None,
     wav2vec: str | Path | None = None,
     encoder: str | Path | None = None,
+    name: str = "own",
     threshold: str | None = None,
     false_alarm_rate: float | None = None,
     seed: int = 0,
@@ -61,6 +62,8 @@ def train(
     encoder : str or path, optional
         What pre-trained embeddings are computed by: an ONNX or TorchScript file with its
         description beside it (`fewshot.encoders.external`); by default "speech-embedding".
+    name : str
+        What the model calls a system of one's own.
     threshold : str, optional
         How decision thresholds are estimated: a name of `fewshot.thresholds.ESTIMATORS`.
     false_alarm_rate : float, optional
@@ -97,7 +100,7 @@ def train(
         raise InputError("no training clips; put clips of normal operation into folders train")
     if system is None:
         system = default_system(clips, own_data=own_data)
-    name, views = (system, system_of(system)) if isinstance(system, str) else ("own", system)
+    name, views = (system, system_of(system)) if isinstance(system, str) else (name, system)
     views = configured(views, members=members, epochs=epochs, wav2vec=wav2vec, encoder=encoder)
     model = MachineModel(name, views, decision, {}, {}, {})
     with TemporaryDirectory() as temporary:
@@ -190,7 +193,12 @@ def _fit(model: MachineModel, intake: "Intake", training: Training) -> None:
     for key, indices in members.items():
         vectors = [described[view.representation][key] for view in model.views]
         model.sections[key] = ScoredSection.fit(
-            model.views, vectors, target[indices], training.seed, worlds
+            model.views,
+            vectors,
+            target[indices],
+            training.seed,
+            worlds,
+            hold_out=model.decision.false_alarm_rate is not None,
         )
 
 

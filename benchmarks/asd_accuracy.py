@@ -340,14 +340,21 @@ def _vectors(
     return {name: np.stack(vectors) for name, vectors in found.items()}
 
 
-def scored(task: Task, views: System, args) -> tuple[ScoredSection, SectionScores]:
+def scored(
+    task: Task, views: System, args, *, hold_out: bool = False
+) -> tuple[ScoredSection, SectionScores]:
     """The section as it is learnt, and its scored test clips."""
     train, test = task.clips(TRAIN), task.clips(TEST)
     vectors = [vectors_of(task, view.representation, args) for view in views]
     worlds = [_world(one) for one in vectors]
     domains = np.array([clip.domain == TARGET for clip in train])
     section = ScoredSection.fit(
-        views, [one[f"{task.machine} {TRAIN}"] for one in vectors], domains, args.seed, worlds
+        views,
+        [one[f"{task.machine} {TRAIN}"] for one in vectors],
+        domains,
+        args.seed,
+        worlds,
+        hold_out=hold_out,
     )
     return section, SectionScores(
         machine=task.machine,
@@ -409,7 +416,7 @@ def print_false_alarms(tasks: Sequence[Task], rows: Iterable[str], args) -> None
     print("|" + "---|" * (2 + len(RATES)))
     for row in rows:
         views = views_of(row, args.ensemble, args.epochs, args.encoder, args.wav2vec)
-        pairs = [scored(task, views, args) for task in tasks]
+        pairs = [scored(task, views, args, hold_out=True) for task in tasks]
         for method in QUANTILES:
             cells = []
             for rate in RATES:

@@ -160,13 +160,13 @@ def _train(args: argparse.Namespace) -> int:
     for option in ("ensemble", "epochs"):
         if getattr(args, option) is not None and not learns:
             raise InputError(f"--{option}: the system {system} trains no network; see --system")
-    settings = {
-        "members": args.ensemble,
-        "epochs": args.epochs,
-        "wav2vec": args.wav2vec,
-        "encoder": args.encoder,
-    }
-    views = configured(views, **settings)
+    views = configured(
+        views,
+        members=args.ensemble,
+        epochs=args.epochs,
+        wav2vec=args.wav2vec,
+        encoder=args.encoder,
+    )
     if learns:
         training = TrainingRun(
             args.output.with_suffix(".run"), _config(args, views, dataset), force=args.force
@@ -187,8 +187,8 @@ def _train(args: argparse.Namespace) -> int:
         try:
             model = train(
                 dataset,
-                system=system,
-                **settings,
+                system=views,
+                name=system,
                 threshold=args.threshold,
                 false_alarm_rate=args.false_alarm_rate,
                 seed=args.seed,

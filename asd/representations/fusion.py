@@ -23,7 +23,7 @@ from torch.nn.functional import normalize
 from asd.attribute_loss import AUXILIARIES
 from asd.excerpts import LONGEST_S, pieces_of
 from asd.representations import Describer, Key, Representation, Training
-from asd.representations.network import OUTPUTS
+from asd.representations.network import OUTPUTS, log_odds_against
 from asd.sounds import some_at_once
 from fewshot.audio import SAMPLE_RATE
 from fewshot.encoders.tdnn import CONTEXT, TdnnEncoder
@@ -168,30 +168,6 @@ class FusionNetwork(nn.Module):
     def odds_against(self, embeddings: torch.Tensor) -> torch.Tensor:
         """How much speaks against each class, (batch, dim) -> (batch, n_classes)."""
         return log_odds_against(self.head(self.encoder.top(embeddings)))
-
-
-def log_odds_against(logits: torch.Tensor) -> torch.Tensor:
-    """log((1 - p) / p) of each class's share p of the softmax, finite where p rounds to 0 or 1.
-
-    Parameters
-    ----------
-    logits : torch.Tensor, shape (batch, n_classes)
-        Two classes at least.
-
-    Returns
-    -------
-    torch.Tensor, shape (batch, n_classes)
-
-    Notes
-    -----
-    S. Wang et al., equation 6.
-
-    >>> log_odds_against(torch.tensor([[0.0, 1000.0]])).tolist()
-    [[1000.0, -1000.0]]
-    """
-    itself = torch.eye(logits.shape[1], dtype=torch.bool, device=logits.device)
-    others = logits[:, None].masked_fill(itself, -torch.inf)
-    return others.logsumexp(dim=2) - logits
 
 
 class Fused(Describer):

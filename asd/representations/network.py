@@ -301,9 +301,7 @@ class Embedder(Describer):
         logits = self.head.logits(embeddings).float()
         if self.config.output == "posterior":
             return -logits.log_softmax(dim=1)[:, own].logsumexp(dim=1, keepdim=True)
-        best = logits.masked_fill(~own, -torch.inf).max(dim=1, keepdim=True)
-        others = logits.scatter(1, best.indices, -torch.inf)
-        return others.logsumexp(dim=1, keepdim=True) - best.values
+        return log_odds_against(logits)[:, own].amin(dim=1, keepdim=True)
 
     def _batches(self, sounds: Sequence[np.ndarray]) -> Iterator[tuple[torch.Tensor, list[int]]]:
         """Pieces of whole clips, and how many each clip has; few of them at once."""
@@ -337,6 +335,30 @@ class Embedder(Describer):
         """What has parameters."""
         parts = {"network": self.network} | ({} if self.head is None else {"head": self.head})
         return nn.ModuleDict(parts)
+
+
+def log_odds_against(logits: torch.Tensor) -> torch.Tensor:
+    """log((1 - p) / p) of each class's share p of the softmax, finite where p rounds to 0 or 1.
+
+    Parameters
+    ----------
+    logits : torch.Tensor, shape (batch, n_classes)
+        Two classes at least.
+
+    Returns
+    -------
+    torch.Tensor, shape (batch, n_classes)
+
+    Notes
+    -----
+    S. Wang et al., equation 6.
+
+    >>> log_odds_against(torch.tensor([[0.0, 1000.0]])).tolist()
+    [[1000.0, -1000.0]]
+    """
+    itself = torch.eye(logits.shape[1], dtype=torch.bool, device=logits.device)
+    others = logits[:, None].masked_fill(itself, -torch.inf)
+    return others.logsumexp(dim=2) - logits
 
 
 def restored_embedder(

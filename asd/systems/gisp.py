@@ -15,7 +15,7 @@ centres of the source domain and to all clips of the target domain.
 System 4 (section 2.3) gives the others the same weight. How scores of different scales meet is not
 told: here they are put into standard deviations above the mean of the scores that the training
 clips get when left out, and averaged by `asd.section` like those of any views of different kinds:
-as log(1 + exp(z)), where the plain mean of z came within a point of it on generated machines.
+as log(1 + exp(z)).
 """
 
 from dataclasses import replace

@@ -147,7 +147,7 @@ def test_a_rate_of_false_alarms_is_one_of_new_recordings(tmp_path):
     clips = [one + 0.1 * rng.standard_normal((3, 6)) for one in recordings]
     known, new = np.concatenate(clips[:40]), np.stack([some[0] for some in clips[40:]])
     views = (View(Statistics("mfcc"), Nearest()),)
-    section = ScoredSection.fit(views, [known], np.zeros(len(known), bool))
+    section = ScoredSection.fit(views, [known], np.zeros(len(known), bool), hold_out=True)
     above = {
         rate: np.mean(section.score(views, [new]) > Decision("hp", rate).of_section(section)[0])
         for rate in (None, 0.1, 0.5)

@@ -16,7 +16,8 @@ from asd.dataset import read_dataset
 from asd.fusion_learning import ALL, Task
 from asd.model import MachineModel
 from asd.representations import representation_of
-from asd.representations.fusion import LEAST_SAMPLES, Fusion, log_odds_against
+from asd.representations.fusion import LEAST_SAMPLES, Fusion
+from asd.representations.network import log_odds_against
 from asd.synthesis import write_dataset
 from asd.systems import View, system_of, with_wav2vec
 from asd.systems.ustc import FUSION, USTC
