@@ -1,7 +1,6 @@
 """The benchmark of machines on a small tree of the data set's shape."""
 
-import importlib.util
-import sys
+import importlib
 from pathlib import Path
 
 import pytest
@@ -16,12 +15,10 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 @pytest.fixture(scope="module")
 def script():
-    spec = importlib.util.spec_from_file_location("asd_accuracy", BENCHMARKS / "asd_accuracy.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["asd_accuracy"] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["asd_accuracy"]
+    patch = pytest.MonkeyPatch()
+    patch.syspath_prepend(BENCHMARKS)
+    yield importlib.import_module("asd_accuracy")
+    patch.undo()
 
 
 @pytest.fixture(scope="module")
