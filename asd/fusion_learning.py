@@ -28,9 +28,8 @@ from asd.representations.fusion import (
 from asd.sounds import some_at_once
 from asd.wav2vec_tuning import tuned
 from fewshot.encoders.wav2vec import Wav2VecMaps
-from fewshot.errors import InputError
 from fewshot.losses.triplet import TripletLoss
-from fewshot.training import batches_of_classes, estimate_norms, train
+from fewshot.training import batches_of_classes, estimate_norms
 
 ALL = "all"
 """Name of what is common to all machines."""
@@ -125,26 +124,21 @@ class Lesson:
         fusion, training = self.fusion, self.training
         seed = training.seed + fusion.member
         generator = torch.Generator().manual_seed(seed)
-        title = f"classifier {fusion.member + 1}, {name}"
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             network = fusion.network(self.n_samples, 1 + int(self.labels.max()))
             task = Task(fusion, network, self.tokens).to(training.device)
-            try:
-                train(
-                    nn.ModuleList([task]),
-                    lambda _epoch: self.batches(generator),
-                    task,
-                    epochs=fusion.epochs,
-                    learning_rate=fusion.learning_rate,
-                    on_epoch=lambda epoch, loss: training.on_epoch(
-                        title, epoch + 1, fusion.epochs, loss
-                    ),
-                    checkpoint=training.checkpoint(fusion, name),
-                    generator=generator,
-                )
-            except FloatingPointError as error:
-                raise InputError(f"{name}: {error}; try another seed") from error
+            training.run(
+                f"classifier {fusion.member + 1}, {name}",
+                task,
+                lambda _epoch: self.batches(generator),
+                task,
+                epochs=fusion.epochs,
+                of=name,
+                learning_rate=fusion.learning_rate,
+                checkpoint=training.checkpoint(fusion, name),
+                generator=generator,
+            )
             rounds = min(-(-SETTLING_STEPS // self.n_batches), fusion.epochs)
             estimate_norms(
                 task, (batch for _ in range(rounds) for batch in self.batches(generator))

@@ -14,7 +14,6 @@ from asd.excerpts import input_length, random_excerpts
 from asd.representations import Key, Training
 from asd.representations.network import Embedder, LogMelNetwork, Network
 from fewshot.augment import featex, mixup, statex
-from fewshot.errors import InputError
 from fewshot.losses.adacos import AdaCosLoss, SubClusterAdaCosLoss
 from fewshot.losses.adaproj import AdaProjLoss
 from fewshot.losses.arcface import ArcFaceLoss, CosFaceLoss
@@ -22,7 +21,7 @@ from fewshot.losses.one_class import CompactnessLoss
 from fewshot.losses.softmax import SoftmaxLoss
 from fewshot.losses.text import TextLoss
 from fewshot.text import text_vectors
-from fewshot.training import estimate_norms, train
+from fewshot.training import estimate_norms
 
 LARGEST_SCALE = 64.0
 """Of losses that adapt their scale: with clips that are not mixed up it can run away."""
@@ -125,20 +124,16 @@ def train_task(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         task = Task(config, make_encoder(), texts, generator).to(training.device)
-        try:
-            train(
-                nn.ModuleList([task]),
-                batches,
-                task,
-                epochs=config.epochs,
-                on_epoch=lambda epoch, loss: training.on_epoch(
-                    config.title, epoch + 1, config.epochs, loss
-                ),
-                checkpoint=checkpoint,
-                generator=generator,
-            )
-        except FloatingPointError as error:
-            raise InputError(f"{error}; try another seed or loss") from error
+        training.run(
+            config.title,
+            task,
+            batches,
+            task,
+            epochs=config.epochs,
+            remedy="another seed or loss",
+            checkpoint=checkpoint,
+            generator=generator,
+        )
         rounds = min(-(-SETTLING_STEPS // n_batches), config.epochs)
         estimate_norms(task, (batch for _ in range(rounds) for batch in batches(0)))
     return task, keys

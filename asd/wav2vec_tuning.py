@@ -20,9 +20,7 @@ from asd.excerpts import random_excerpts
 from asd.representations import Training
 from asd.representations.fusion import N_BANDS, Fusion
 from fewshot.encoders.wav2vec import Wav2VecMaps, load_wav2vec
-from fewshot.errors import InputError
 from fewshot.losses.softmax import SoftmaxLoss
-from fewshot.training import train
 
 LEARNING_RATE, BATCH_SIZE, WARM_UP = 2e-5, 16, 0.1
 NAME = "wav2vec"
@@ -70,22 +68,18 @@ def tuned(fusion: Fusion, training: Training, labels: torch.Tensor, n_samples: i
         if not fusion.tuning_epochs:
             maps.narrow_by(sounds for sounds, *_ in batches(0))
             return maps
-        try:
-            train(
-                nn.ModuleList([task]),
-                batches,
-                task,
-                epochs=fusion.tuning_epochs,
-                learning_rate=LEARNING_RATE,
-                warm_up=round(WARM_UP * n_batches * fusion.tuning_epochs),
-                on_epoch=lambda epoch, loss: training.on_epoch(
-                    f"{NAME} {fusion.member + 1}", epoch + 1, fusion.tuning_epochs, loss
-                ),
-                checkpoint=training.checkpoint(fusion, NAME),
-                generator=generator,
-            )
-        except FloatingPointError as error:
-            raise InputError(f"{NAME}: {error}; try another seed") from error
+        training.run(
+            f"{NAME} {fusion.member + 1}",
+            task,
+            batches,
+            task,
+            epochs=fusion.tuning_epochs,
+            of=NAME,
+            learning_rate=LEARNING_RATE,
+            warm_up=round(WARM_UP * n_batches * fusion.tuning_epochs),
+            checkpoint=training.checkpoint(fusion, NAME),
+            generator=generator,
+        )
     return maps
 
 

@@ -8,16 +8,23 @@ without data; others learn theirs from all training clips of all machines togeth
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from asd.dataset import Clip
 from asd.recordings import Recordings
 from fewshot.audio import SAMPLE_RATE
+from fewshot.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from fewshot.training import Batch
 
 Key = tuple[str, str]
 """Machine and section."""
@@ -59,6 +66,47 @@ class Training:
         told = json.dumps([representation.described(), part])
         digest = hashlib.sha256(told.encode()).hexdigest()[:16]
         return self.folder / f"{representation.kind}_{digest}.checkpoint"
+
+    def run(
+        self,
+        title: str,
+        module: "nn.Module",
+        batches: "Callable[[int], Iterable[Batch]]",
+        loss_of: "Callable[[Batch], torch.Tensor]",
+        *,
+        epochs: int,
+        of: str = "",
+        remedy: str = "another seed",
+        **options: Any,
+    ) -> None:
+        """Minimise a loss by `fewshot.training.train`, whose arguments are those not named here.
+
+        Parameters
+        ----------
+        title : str
+            What progress is called.
+        module : nn.Module
+            Everything that is trained.
+        of, remedy : str
+            What the message about a loss that is not finite names, if anything, and says to try.
+
+        Raises
+        ------
+        InputError
+            A loss is not finite, or the checkpoint is damaged or of another training.
+        """
+        from torch import nn
+
+        from fewshot.training import train
+
+        def on_epoch(epoch: int, loss: float) -> None:
+            self.on_epoch(title, epoch + 1, epochs, loss)
+
+        modules = nn.ModuleList([module])
+        try:
+            train(modules, batches, loss_of, epochs=epochs, on_epoch=on_epoch, **options)
+        except FloatingPointError as error:
+            raise InputError(f"{of}{': ' * bool(of)}{error}; try {remedy}") from error
 
 
 class Describer(ABC):

@@ -13,7 +13,7 @@ from asd.representations import Describer, Key, Representation, Training
 from asd.statistics import log_mel_frames
 from fewshot.encoders.autoencoder import DenseAutoencoder, stacked_frames
 from fewshot.errors import InputError
-from fewshot.training import estimate_norms, train
+from fewshot.training import estimate_norms
 
 SCORES = ("error", "mahalanobis")
 REGULARISATION = 1e-3
@@ -74,7 +74,6 @@ class Autoencoder(Representation):
     def _trained(self, machine: str, inputs: torch.Tensor, training: Training) -> nn.Module:
         seed = training.seed + self.member
         generator = torch.Generator().manual_seed(seed)
-        title = f"autoencoder {self.member + 1}, {machine}"
 
         def batches(_epoch: int) -> Iterator[tuple[torch.Tensor]]:
             order = torch.randperm(len(inputs), generator=generator)
@@ -84,20 +83,16 @@ class Autoencoder(Representation):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             network = DenseAutoencoder(inputs.shape[1]).to(training.device)
-            try:
-                train(
-                    nn.ModuleList([network]),
-                    batches,
-                    lambda batch: (network(batch[0]) - batch[0]).square().mean(),
-                    epochs=self.epochs,
-                    on_epoch=lambda epoch, loss: training.on_epoch(
-                        title, epoch + 1, self.epochs, loss
-                    ),
-                    checkpoint=training.checkpoint(self, machine),
-                    generator=generator,
-                )
-            except FloatingPointError as error:
-                raise InputError(f"{machine}: {error}; try another seed") from error
+            training.run(
+                f"autoencoder {self.member + 1}, {machine}",
+                network,
+                batches,
+                lambda batch: (network(batch[0]) - batch[0]).square().mean(),
+                epochs=self.epochs,
+                of=machine,
+                checkpoint=training.checkpoint(self, machine),
+                generator=generator,
+            )
             estimate_norms(network, (batch for (batch,) in batches(0)))
         return network
 

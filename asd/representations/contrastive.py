@@ -1,7 +1,7 @@
 """Embeddings of a network that learns by contrast first, and to tell classes apart then."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -26,7 +26,7 @@ from fewshot.losses.contrastive import (
     paired_contrastive,
     supervised_contrastive,
 )
-from fewshot.training import Batch, estimate_norms, pairs_of_classes, train
+from fewshot.training import Batch, estimate_norms, pairs_of_classes
 
 DIM = 128
 CONTRASTS = ("classes", "statistics")
@@ -153,19 +153,16 @@ class Contrastive(Representation):
                 contrast = "contrast", task.contrast_loss, self.contrast_epochs, CONTRAST_RATE
                 stages.insert(0, contrast)
             for part, loss, epochs, rate in stages:
-                try:
-                    train(
-                        nn.ModuleList([task]),
-                        batches,
-                        loss,
-                        epochs=epochs,
-                        learning_rate=rate,
-                        on_epoch=_told(training, f"{part} {self.member + 1}", epochs),
-                        checkpoint=training.checkpoint(self, part),
-                        generator=generator,
-                    )
-                except FloatingPointError as error:
-                    raise InputError(f"{error}; try another seed") from error
+                training.run(
+                    f"{part} {self.member + 1}",
+                    task,
+                    batches,
+                    loss,
+                    epochs=epochs,
+                    learning_rate=rate,
+                    checkpoint=training.checkpoint(self, part),
+                    generator=generator,
+                )
             estimate_norms(network, (waveforms for waveforms, *_ in batches(0)))
         keys = places_of(names, training.clips)
         head = None if self.output == "embedding" else task.head
@@ -264,7 +261,3 @@ class ContrastiveTask(nn.Module):
         if self.describe is None:
             return supervised_contrastive(projections, labels)
         return paired_contrastive(projections, self.describe(statistics), labels)
-
-
-def _told(training: Training, title: str, epochs: int) -> Callable[[int, float], object]:
-    return lambda epoch, loss: training.on_epoch(title, epoch + 1, epochs, loss)
