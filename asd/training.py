@@ -13,9 +13,9 @@ from asd.decisions import decision_for
 from asd.model import MachineModel
 from asd.names import TARGET, TRAIN, section_name
 from asd.recordings import Recordings
-from asd.representations import Describer, Key, OnEpoch, Representation, Training
+from asd.representations import Key, OnEpoch, Representation, Training
 from asd.section import ScoredSection
-from asd.sounds import check_length, read_sound, some_at_once
+from asd.sounds import check_length, read_sound
 from asd.systems import System, configured, default_system, shortest_s, system_of
 from fewshot.audio import SAMPLE_RATE
 from fewshot.errors import InputError
@@ -115,8 +115,9 @@ def train(
                 folder=None if folder is None else Path(folder),
                 on_epoch=on_epoch or (lambda *_: None),
                 notes=model.notes,
+                made=intake.made,
             )
-            _fit(model, intake, training)
+            _fit(model, training)
         finally:
             intake.close()
     return model.set_decision(decision)
@@ -171,21 +172,18 @@ def _read(
         raise InputError("no usable training clip")
 
 
-def _fit(model: MachineModel, intake: "Intake", training: Training) -> None:
+def _fit(model: MachineModel, training: Training) -> None:
     """Train what learns, describe all clips, and fit the back ends of each section."""
-    members: dict[Key, list[int]] = {}
-    for index, clip in enumerate(intake.clips):
-        members.setdefault((clip.machine, clip.section), []).append(index)
-    members = dict(sorted(members.items()))
+    members = training.members
     described: dict[Representation, dict[Key, np.ndarray]] = {}
     for representation in dict.fromkeys(view.representation for view in model.views):
         describer = representation.learn(training)
         model.describers[representation] = describer
+        vectors = training.vectors(representation, describer)
         described[representation] = {
-            key: intake.vectors(representation, describer, indices, key)
-            for key, indices in members.items()
+            key: np.stack([vectors[i] for i in indices]) for key, indices in members.items()
         }
-    target = np.array([clip.domain == TARGET for clip in intake.clips])
+    target = np.array([clip.domain == TARGET for clip in training.clips])
     worlds = [
         _world(described[view.representation].values()) if view.back_end.needs_world else None
         for view in model.views
@@ -221,6 +219,8 @@ class Intake:
     clips : list of Clip
     recordings : Recordings or None
         Their waveforms, in the same order.
+    made : dict of Representation to list of np.ndarray, shapes (d,)
+        Their vectors, of representations that do not learn.
     """
 
     def __init__(self, views: System, folder: Path) -> None:
@@ -229,29 +229,16 @@ class Intake:
         representations = dict.fromkeys(view.representation for view in views)
         learns = any(one.learns for one in representations)
         self.recordings = Recordings(folder / "waveforms.s16") if learns else None
-        self._computed = {one: [] for one in representations if not one.learns}
+        self.made = {one: [] for one in representations if not one.learns}
 
     def add(self, clip: Clip, samples: np.ndarray) -> None:
         """Take in a clip that can be used."""
-        for representation, rows in self._computed.items():
+        for representation, rows in self.made.items():
             key = (clip.machine, clip.section)
             rows.append(representation.learn(None).vectors([samples], key)[0])
         if self.recordings is not None:
             self.recordings.append(samples)
         self.clips.append(clip)
-
-    def vectors(
-        self, representation: Representation, describer: Describer, indices: list[int], key: Key
-    ) -> np.ndarray:
-        """Vectors of the clips of one section, shape (n, d)."""
-        if representation in self._computed:
-            rows = self._computed[representation]
-            return np.stack([rows[i] for i in indices])
-        parts = [
-            describer.vectors([self.recordings.waveform(i) for i in some], key)
-            for some in some_at_once(indices)
-        ]
-        return np.concatenate(parts)
 
     def close(self) -> None:
         """Remove the waveforms."""

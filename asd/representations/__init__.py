@@ -9,7 +9,7 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from asd.dataset import Clip
 from asd.recordings import Recordings
+from asd.sounds import some_at_once
 from fewshot.audio import SAMPLE_RATE
 from fewshot.errors import InputError
 
@@ -49,6 +50,8 @@ class Training:
         Called behind every epoch.
     notes : list of str
         Takes what is to be said of the training.
+    made : dict of Representation to list of np.ndarray, shapes (d,)
+        Vectors of the clips, in their order, as far as somebody has made them already.
     """
 
     recordings: Recordings
@@ -58,6 +61,26 @@ class Training:
     folder: Path | None
     on_epoch: OnEpoch
     notes: list[str]
+    made: dict["Representation", list[np.ndarray]] = field(default_factory=dict)
+
+    @property
+    def members(self) -> dict[Key, list[int]]:
+        """Indices of the clips of each section, in the order of their names."""
+        members: dict[Key, list[int]] = {}
+        for index, clip in enumerate(self.clips):
+            members.setdefault((clip.machine, clip.section), []).append(index)
+        return dict(sorted(members.items()))
+
+    def vectors(self, representation: "Representation", describer: "Describer") -> list[np.ndarray]:
+        """Vectors of the clips, shapes (d,), made once."""
+        if representation not in self.made:
+            found: dict[int, np.ndarray] = {}
+            for key, indices in self.members.items():
+                for some in some_at_once(indices):
+                    sounds = [self.recordings.waveform(i) for i in some]
+                    found |= zip(some, describer.vectors(sounds, key), strict=True)
+            self.made[representation] = [found[i] for i in range(len(self.clips))]
+        return self.made[representation]
 
     def checkpoint(self, representation: "Representation", part: str = "") -> Path | None:
         """Where the training of a representation, or of a part of it, keeps its state."""
@@ -175,7 +198,7 @@ class Representation(ABC):
 
     def trained_for(self, epochs: int) -> Self:
         """The same with so many epochs, where it trains for some."""
-        if any(field.name == "epochs" for field in fields(self)):
+        if any(own.name == "epochs" for own in fields(self)):
             return replace(self, epochs=epochs)
         return self
 

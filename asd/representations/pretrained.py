@@ -135,6 +135,11 @@ class Pretrained(Representation):
         found = PretrainedDescriber(self, encoder.spec, encoder, network)
         if self.time == "scores":
             found.fit(frames, training)
+        if frames:
+            training.made[self] = [
+                found.vector(own, (clip.machine, clip.section))
+                for own, clip in zip(frames, training.clips, strict=True)
+            ]
         return found
 
     def _trained(
@@ -245,10 +250,7 @@ class PretrainedDescriber(Describer):
 
     def fit(self, frames: Sequence[np.ndarray], training: Training) -> None:
         """Learn how the frames of each section's training clips are."""
-        members: dict[Key, list[int]] = {}
-        for i, clip in enumerate(training.clips):
-            members.setdefault((clip.machine, clip.section), []).append(i)
-        for key, own in sorted(members.items()):
+        for key, own in training.members.items():
             embeddings = [self._embeddings(frames[i]) for i in own]
             target = np.repeat(
                 [training.clips[i].domain == TARGET for i in own], [len(one) for one in embeddings]
@@ -258,13 +260,16 @@ class PretrainedDescriber(Describer):
             )
 
     def vectors(self, sounds: Sequence[np.ndarray], key: Key) -> np.ndarray:
-        rows = []
-        for samples in sounds:
-            embeddings = self._embeddings(self.config.frames(self.encoder, samples))
-            if self.config.time == "scores":
-                embeddings = FRAMES_BACK_END.score(self.fitted[key], embeddings)[:, None]
-            rows.append(embeddings.mean(axis=0))
-        return np.stack(rows).astype(np.float32)
+        return np.stack(
+            [self.vector(self.config.frames(self.encoder, samples), key) for samples in sounds]
+        )
+
+    def vector(self, frames: np.ndarray, key: Key) -> np.ndarray:
+        """Vector (d,) of a clip whose `Pretrained.frames` are given."""
+        embeddings = self._embeddings(frames)
+        if self.config.time == "scores":
+            embeddings = FRAMES_BACK_END.score(self.fitted[key], embeddings)[:, None]
+        return embeddings.mean(axis=0).astype(np.float32)
 
     @torch.inference_mode()
     def _embeddings(self, frames: np.ndarray) -> np.ndarray:

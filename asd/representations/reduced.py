@@ -55,15 +55,12 @@ class Reduced(Representation):
 
     def learn(self, training: Training) -> "ReducedDescriber":
         base = self.base.learn(training)
-        vectors = np.concatenate(
-            [
-                base.vectors([training.recordings.waveform(i)], (clip.machine, clip.section))
-                for i, clip in enumerate(training.clips)
-            ]
-        )
+        vectors = np.stack(training.vectors(self.base, base))
         reduction = REDUCTIONS[self.reduction](self.n_dims)
         fitted = reduction.fit(vectors, np.array(classes_of(training.clips)))
-        return ReducedDescriber(self, base, fitted)
+        found = ReducedDescriber(self, base, fitted)
+        training.made[self] = list(found.reduced(vectors))
+        return found
 
     def restore(
         self, tensors: Mapping[str, np.ndarray], values: Mapping[str, Any]
@@ -90,8 +87,12 @@ class ReducedDescriber(Describer):
         self.fitted = fitted
 
     def vectors(self, sounds: Sequence[np.ndarray], key: Key) -> np.ndarray:
+        return self.reduced(self.base.vectors(sounds, key))
+
+    def reduced(self, vectors: np.ndarray) -> np.ndarray:
+        """What is left of vectors of the base, (n, d) -> (n, k)."""
         reduction = REDUCTIONS[self.config.reduction](self.config.n_dims)
-        return reduction.apply(self.fitted, self.base.vectors(sounds, key)).astype(np.float32)
+        return reduction.apply(self.fitted, vectors).astype(np.float32)
 
     def to(self, device: str) -> None:
         self.base.to(device)

@@ -13,13 +13,15 @@ import torch
 
 import asd
 from asd.back_ends import Centres, Mixture, Nearest, Value
+from asd.dataset import read_dataset
 from asd.model import MachineModel
+from asd.names import TRAIN
 from asd.representations import representation_of
 from asd.representations.pretrained import DIM, TIMES, Pretrained
 from asd.representations.reduced import Reduced
 from asd.synthesis import write_dataset
 from asd.systems import SYSTEMS, View, with_encoder
-from fewshot.encoders.external import load_encoder
+from fewshot.encoders.external import ExternalEncoder, load_encoder
 from fewshot.errors import InputError
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -178,6 +180,25 @@ def test_a_stopped_training_goes_on_and_ends_as_if_it_had_not_stopped(dcase, qui
     )
     assert epochs == [3]
     np.testing.assert_allclose(model.score(sounds(9600), "fan"), whole, rtol=1e-5)
+
+
+@pytest.mark.parametrize("reduced", [False, True])
+@pytest.mark.parametrize("changes", [*({"time": time} for time in TIMES), {"loss": None}], ids=str)
+def test_training_clips_are_embedded_once(dcase, quick, monkeypatch, changes, reduced):
+    heard = []
+    steps = ExternalEncoder.steps
+    monkeypatch.setattr(
+        ExternalEncoder, "steps", lambda self, samples: heard.append(1) or steps(self, samples)
+    )
+    representation = replace(quick, **changes)
+    model = train(dcase, Reduced(representation, n_dims=3) if reduced else representation)
+    clips = [clip for clip in read_dataset(dcase).clips if clip.split == TRAIN]
+    assert len(heard) == len(clips)
+    monkeypatch.undo()
+    clips = [clip.path for clip in clips if clip.machine == "fan"]
+    section = model.sections[FAN]
+    again = section.fit(model.views, model.vectors(clips, "fan"), section.target)
+    np.testing.assert_allclose(again.left_out, section.left_out, rtol=1e-4, atol=1e-6)
 
 
 def test_members_differ(dcase, quick):
