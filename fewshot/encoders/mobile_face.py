@@ -5,6 +5,9 @@ from torch import nn
 from torch.nn.functional import adaptive_avg_pool2d
 
 STAGES = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2, 128, 2, 1))
+"""Of inverted bottlenecks: expansion, channels, how many follow each other, the first's stride."""
+IN_CHANNELS = 2
+"""Kinds of spectrograms that lie on top of each other."""
 WIDTH, LAST_WIDTH = 64, 512
 """Channels of the first two convolutions, and behind the bottlenecks."""
 LAST_MAP = (8, 20)
@@ -18,11 +21,6 @@ class MobileFaceNet(nn.Module):
     ----------
     dim : int
         Dimension of the embeddings.
-    in_channels : int
-        Kinds of spectrograms that lie on top of each other.
-    stages : tuple of (int, int, int, int)
-        Of inverted bottlenecks: expansion, channels, how many follow each other, stride of the
-        first.
 
     Notes
     -----
@@ -30,25 +28,18 @@ class MobileFaceNet(nn.Module):
     mobile devices", CCBR 2018, as Y. Liu et al. have it above log-Mel and learnt spectrograms
     ("STgram", ICASSP 2022). No biases; batch normalisation behind every convolution and a PReLU
     behind that, but where layers are to be linear: at the end of each bottleneck and of the
-    network. With two input channels and 128 values there are 1,059,392 parameters. The depthwise
-    convolution over the whole last map asks for that of 10 s; others are averaged, or repeated, to
-    its size.
+    network. With 128 values there are 1,059,392 parameters. The depthwise convolution over the
+    whole last map asks for that of 10 s; others are averaged, or repeated, to its size.
     """
 
-    def __init__(
-        self,
-        dim: int = 128,
-        *,
-        in_channels: int = 2,
-        stages: tuple[tuple[int, int, int, int], ...] = STAGES,
-    ) -> None:
+    def __init__(self, dim: int = 128) -> None:
         super().__init__()
         layers: list[nn.Module] = [
-            _convolution(in_channels, WIDTH, 3, stride=2),
+            _convolution(IN_CHANNELS, WIDTH, 3, stride=2),
             _convolution(WIDTH, WIDTH, 3, groups=WIDTH),
         ]
         width = WIDTH
-        for expansion, channels, count, first_stride in stages:
+        for expansion, channels, count, first_stride in STAGES:
             for i in range(count):
                 stride = first_stride if i == 0 else 1
                 layers.append(InvertedBottleneck(width, channels, expansion, stride))
@@ -63,7 +54,7 @@ class MobileFaceNet(nn.Module):
         self.to(memory_format=torch.channels_last)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """Map (batch, in_channels, 128, n_frames) to embeddings (batch, dim), not normalised."""
+        """Map (batch, 2, 128, n_frames) to embeddings (batch, dim), not normalised."""
         found = self.layers(maps)
         return self.embed(adaptive_avg_pool2d(found, LAST_MAP)).flatten(1)
 
