@@ -8,11 +8,9 @@ from typing import Any, Self
 import numpy as np
 
 from asd.dataset import classes_of
-from asd.reductions import Lda, Pca
+from asd.reductions import REDUCTIONS, reduced
 from asd.representations import Describer, Key, Representation, Training, representation_of
 from fewshot.errors import InputError
-
-REDUCTIONS = {"pca": Pca, "lda": Lda}
 
 
 @dataclass(frozen=True)
@@ -56,8 +54,8 @@ class Reduced(Representation):
     def learn(self, training: Training) -> "ReducedDescriber":
         base = self.base.learn(training)
         vectors = np.stack(training.vectors(self.base, base))
-        reduction = REDUCTIONS[self.reduction](self.n_dims)
-        fitted = reduction.fit(vectors, np.array(classes_of(training.clips)))
+        classes = np.array(classes_of(training.clips))
+        fitted = REDUCTIONS[self.reduction](vectors, classes, self.n_dims)
         found = ReducedDescriber(self, base, fitted)
         training.made[self] = list(found.reduced(vectors))
         return found
@@ -91,8 +89,7 @@ class ReducedDescriber(Describer):
 
     def reduced(self, vectors: np.ndarray) -> np.ndarray:
         """What is left of vectors of the base, (n, d) -> (n, k)."""
-        reduction = REDUCTIONS[self.config.reduction](self.config.n_dims)
-        return reduction.apply(self.fitted, vectors).astype(np.float32)
+        return reduced(self.fitted, vectors).astype(np.float32)
 
     def to(self, device: str) -> None:
         self.base.to(device)
