@@ -2,20 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch.nn.functional import interpolate, normalize
+from torch.nn.functional import interpolate
 
 from asd.config import MASKS
 from asd.sounds import AT_ONCE
 from asd.systems import System
 from fewshot.audio import SAMPLE_RATE
 from fewshot.errors import InputError
-
-if TYPE_CHECKING:
-    from asd.representations.network import Embedder
 
 N_FFT, HOP = 1024, 512
 TIME_GRID, FREQUENCY_GRID = 20, 34
@@ -89,11 +85,11 @@ def importance_map(
     then.
 
     There, masks are laid on the spectrogram of a network, behind the subtraction of its temporal
-    mean (`network_importance_map`). Here they are laid on the sound, so that every system can be
-    explained, with the same meaning: what is hidden has the magnitude that its bin has in the
-    temporal mean, and its own phase. So constant sound cannot be hidden. A system that hears how
-    much a sound changes, as clip statistics do, can take the hiding itself for an anomaly: compare
-    the values of a map with each other, not with the score of the whole clip.
+    mean. Here they are laid on the sound, so that every system can be explained, with the same
+    meaning: what is hidden has the magnitude that its bin has in the temporal mean, and its own
+    phase. So constant sound cannot be hidden. A system that hears how much a sound changes, as clip
+    statistics do, can take the hiding itself for an anomaly: compare the values of a map with each
+    other, not with the score of the whole clip.
 
     Examples
     --------
@@ -115,63 +111,11 @@ def importance_map(
         return score(list(_waveforms(hidden + masks * heard, len(samples))))
 
     found = _mean_scores(scores, spectrum.shape, n_masks, seed, on_mask)
+    loudest = max(float(levels.max()), 1e-30)
+    decibels = 20 * torch.log10((levels / loudest).clamp(min=10 ** (FLOOR_DB / 20)))
     times_s = np.arange(len(levels)) * HOP / SAMPLE_RATE
-    return _as_map(found, levels, times_s, whole)
-
-
-def network_importance_map(
-    embedder: "Embedder",
-    score: Callable[[np.ndarray], np.ndarray],
-    samples: np.ndarray,
-    *,
-    n_masks: int = MASKS,
-    seed: int = 0,
-    on_mask: Callable[[], object] | None = None,
-) -> ImportanceMap:
-    """As `importance_map`, with masks on the spectrogram that a network sees.
-
-    Parameters
-    ----------
-    embedder : Embedder
-        Of a `TwoBranchEncoder` that has only the branch of spectrograms, and no Mel bands.
-    score : callable
-        Maps embeddings of unit length, shape (n, d), to their anomaly scores.
-    samples : np.ndarray, shape (n_samples,)
-        Not longer than the network's input; shorter clips are repeated, as for scores.
-    n_masks, seed, on_mask
-        As for `importance_map`.
-
-    Notes
-    -----
-    Dissertation, section 5.4.1 and figure 22. Whether masks come before or behind the subtraction
-    of the temporal mean is left open there; before it, a hidden frame would be an event itself.
-    """
-    network = embedder.network
-    if (
-        getattr(network, "branches", None) != ("spectrogram",)
-        or network.mel_bank is not None
-        or embedder.config.sample_rate != SAMPLE_RATE
-    ):
-        raise ValueError(
-            "the network must have the spectrogram branch alone, at 16 kHz, without Mel bands"
-        )
-    if len(samples) > embedder.n_samples:
-        raise ValueError(f"{len(samples)} samples; the network takes {embedder.n_samples}")
-    device = next(network.parameters()).device
-    waveform = torch.from_numpy(np.resize(np.asarray(samples, np.float32), embedder.n_samples))
-    with torch.inference_mode():
-        levels = network.inputs(waveform[None].to(device))[1][0]
-        seen = network.seen(levels[None])[0]
-
-    @torch.inference_mode()
-    def scores(masks: torch.Tensor) -> np.ndarray:
-        embeddings = network.spectrogram_branch(masks.to(device) * seen)
-        return score(normalize(embeddings.float(), dim=1).cpu().numpy())
-
-    whole = float(scores(torch.ones(1, *seen.shape))[0])
-    found = _mean_scores(scores, seen.shape, n_masks, seed, on_mask)
-    times_s = (np.arange(len(levels)) * HOP + N_FFT / 2) / SAMPLE_RATE
-    return _as_map(found, levels.cpu(), times_s, whole)
+    frequencies_hz = np.arange(levels.shape[1]) * SAMPLE_RATE / N_FFT
+    return ImportanceMap(found.astype(np.float32), decibels.numpy(), times_s, frequencies_hz, whole)
 
 
 def embedding_map(vectors: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -320,12 +264,3 @@ def _masks(rng: np.random.Generator, n: int, size: int, grid: int) -> torch.Tens
     large = interpolate(small, size=(grid + 1) * cell, mode="linear")[:, 0]
     offsets = rng.integers(cell, size=(n, 1))
     return large.gather(1, torch.from_numpy(offsets + np.arange(size)))
-
-
-def _as_map(
-    found: np.ndarray, levels: torch.Tensor, times_s: np.ndarray, score: float
-) -> ImportanceMap:
-    loudest = max(float(levels.max()), 1e-30)
-    decibels = 20 * torch.log10((levels / loudest).clamp(min=10 ** (FLOOR_DB / 20)))
-    frequencies_hz = np.arange(levels.shape[1]) * SAMPLE_RATE / N_FFT
-    return ImportanceMap(found.astype(np.float32), decibels.numpy(), times_s, frequencies_hz, score)

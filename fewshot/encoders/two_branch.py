@@ -155,13 +155,11 @@ class TwoBranchEncoder(nn.Module):
         if "spectrum" in self.branches:
             halves.append(self.spectrum_branch(spectra))
         if "spectrogram" in self.branches:
-            halves.append(self.spectrogram_branch(self.seen(spectrograms)))
+            seen = self.attend(spectrograms)
+            if self.temporal_mean:
+                seen = without_temporal_mean(seen)
+            halves.append(self.spectrogram_branch(seen))
         return tuple(halves)
-
-    def seen(self, spectrograms: torch.Tensor) -> torch.Tensor:
-        """What the spectrogram branch sees of spectrograms, both (batch, frames, bins)."""
-        attended = self.attend(spectrograms)
-        return without_temporal_mean(attended) if self.temporal_mean else attended
 
     def combined(self, halves: Sequence[torch.Tensor]) -> torch.Tensor:
         """Map what `halves` gives to embeddings (batch, dim)."""

@@ -6,17 +6,14 @@ import pytest
 import torch
 
 from asd.explanation import (
-    ImportanceMap,
     _spectrum,
     _waveforms,
     embedding_map,
     importance_map,
     joined_vectors,
     nearest_normal_distance,
-    network_importance_map,
 )
 from asd.model import MachineModel
-from asd.representations.network import Embedder, Network
 from asd.systems import system_of
 from asd.systems.training_free import view
 from asd.training import train
@@ -152,46 +149,6 @@ def test_a_score_that_hears_nothing_gives_a_flat_map(samples):
 def test_no_masks_are_refused():
     with pytest.raises(ValueError, match="0 masks"):
         importance_map(lambda clips: np.zeros(len(clips)), noise(0.2), n_masks=0)
-
-
-@pytest.fixture(scope="module")
-def embedder():
-    torch.manual_seed(0)
-    config = Network(branches=("spectrogram",), dim=8)
-    return Embedder(config, config.network(8000), 8000, [("fan", "00")])
-
-
-def test_masks_of_a_network_lie_on_its_spectrogram_without_the_mean(embedder):
-    samples = noise(0.4).astype(np.float32)
-
-    def score(embeddings):
-        return embeddings[:, 0] - embeddings[:, 1]
-
-    found = network_importance_map(embedder, score, samples, n_masks=18, seed=5)
-    assert isinstance(found, ImportanceMap)
-    whole = embedder.vectors([samples], ("fan", "00"))
-    assert found.score == pytest.approx(float(score(whole)[0]), abs=1e-5)
-    network = embedder.network
-    levels = network.inputs(torch.from_numpy(np.resize(samples, 8000))[None])[1]
-    seen = levels - levels.mean(dim=1, keepdim=True)
-
-    @torch.inference_mode()
-    def of_mask(mask):
-        embedding = network.spectrogram_branch(torch.from_numpy(mask).float() * seen)
-        return score(torch.nn.functional.normalize(embedding, dim=1).numpy())[0]
-
-    naive = naive_map(of_mask, levels.shape[1:], 18, 5)
-    np.testing.assert_allclose(found.map, naive, atol=1e-5)
-    assert found.map.shape == (len(found.times_s), len(found.frequencies_hz))
-
-
-def test_other_networks_and_longer_clips_are_refused(embedder):
-    with pytest.raises(ValueError, match="the network takes 8000"):
-        network_importance_map(embedder, np.sum, noise(1.0))
-    config = Network(dim=8)
-    both = Embedder(config, config.network(8000), 8000, [("fan", "00")])
-    with pytest.raises(ValueError, match="spectrogram branch alone"):
-        network_importance_map(both, np.sum, noise(0.4))
 
 
 def test_groups_stay_together_on_the_map():
