@@ -1,24 +1,11 @@
 """The benchmark of machines on a small tree of the data set's shape."""
 
-import importlib
-from pathlib import Path
-
 import pytest
 
 import asd
 from asd.commands.score import main as score
 from asd.evaluation import join, official_figures, read_scores, read_truth
 from asd.synthesis import write_dataset
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-@pytest.fixture(scope="module")
-def script():
-    patch = pytest.MonkeyPatch()
-    patch.syspath_prepend(BENCHMARKS)
-    yield importlib.import_module("asd_accuracy")
-    patch.undo()
 
 
 @pytest.fixture(scope="module")

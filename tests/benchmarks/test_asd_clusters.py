@@ -1,17 +1,7 @@
 """The benchmark of clusters on a few generated clips."""
 
-import importlib.util
-import sys
-from pathlib import Path
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-def test_it_prints_a_line_for_each_choice(monkeypatch, capsys):
-    spec = importlib.util.spec_from_file_location("asd_clusters", BENCHMARKS / "asd_clusters.py")
-    script = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, "asd_clusters", script)
-    spec.loader.exec_module(script)
+def test_it_prints_a_line_for_each_choice(script, monkeypatch, capsys):
     few = {"machines": ("fan",), "n_source": 20, "n_target": 10, "n_test": 1, "duration_s": 0.4}
     monkeypatch.setattr(script, "DATA", few)
     asked = ["--data-seeds", "1", "--statistics", "mean", "--clusters", "2", "--clusters", "bic"]

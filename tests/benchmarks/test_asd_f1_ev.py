@@ -1,8 +1,5 @@
 """The study of F1-EV on a tree of small score files, and on small generated machines."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -10,7 +7,6 @@ from asd.evaluation import SectionScores
 from asd.synthesis import write_dataset
 from fewshot.metrics import bounded_f1_ev, f1_ev
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 FOLDER = ("2023_eval", 2023, None)
 LABELS = (0, 0, 0, 0, 1, 1, 1, 1)
 SCORES = {
@@ -22,17 +18,6 @@ SCORES = {
 }
 LIMITS = {("poor", "pump", "00"): 2.0}
 """Where decisions are made; 0.45 elsewhere. This one finds nothing."""
-
-
-@pytest.fixture(scope="module")
-def script():
-    patch = pytest.MonkeyPatch()
-    patch.syspath_prepend(BENCHMARKS)
-    spec = importlib.util.spec_from_file_location("asd_f1_ev", BENCHMARKS / "asd_f1_ev.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
-    patch.undo()
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,6 @@
 """The official tables of systems of 2020 to 2025, where the data lies at hand."""
 
-import importlib.util
 import os
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -26,17 +24,6 @@ SCORES = {
     ("2023_eval", "baseline_MSE"): 0.598816,
     ("2023_eval", "baseline_MAHALA"): 0.613006,
 }
-
-
-@pytest.fixture(scope="module")
-def script():
-    name = "asd_official"
-    spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[name]
 
 
 @pytest.fixture(scope="module")

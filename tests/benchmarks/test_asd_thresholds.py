@@ -1,9 +1,7 @@
 """The study of thresholds on small trees of the data set's shape."""
 
-import importlib.util
 from argparse import Namespace
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,23 +13,9 @@ from asd.statistics import clip_statistics
 from asd.synthesis import write_dataset
 from fewshot.thresholds import ESTIMATORS
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 ROW = "cepstrum-gaussian"
 # A gamma distribution's fit makes differences of rounding large.
 EXACT = {name: own for name, own in ESTIMATORS.items() if not name.startswith("gdp")}
-
-
-@pytest.fixture(scope="module")
-def script():
-    patch = pytest.MonkeyPatch()
-    patch.syspath_prepend(BENCHMARKS)
-    spec = importlib.util.spec_from_file_location(
-        "asd_thresholds", BENCHMARKS / "asd_thresholds.py"
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
-    patch.undo()
 
 
 @pytest.fixture(scope="module")

@@ -1,25 +1,11 @@
 """What the benchmark of task folders reports of events that are found."""
 
-import importlib.util
 import math
 from pathlib import Path
 
 import pytest
 
 from fewshot.events import Event
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-@pytest.fixture(scope="module")
-def script():
-    patch = pytest.MonkeyPatch()
-    patch.syspath_prepend(BENCHMARKS)
-    spec = importlib.util.spec_from_file_location("kws_accuracy", BENCHMARKS / "kws_accuracy.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
-    patch.undo()
 
 
 def events(*rows):

@@ -1,8 +1,6 @@
 """KWS-DailyTalk's benchmark on a small tree of the same shape."""
 
-import importlib.util
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +10,6 @@ from fewshot.errors import InputError
 from fewshot.events import Event
 from kws.templates import Template
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 RATE = 44100
 CHIRPS = {"cash": (500, 2500), "credit card": (4000, 800)}
 HEADER = "idx,event_label,event_onset,event_offset,file,scene_label"
@@ -20,17 +17,6 @@ SENTENCES = {
     "validation": {"0_0_d11": ["cash"], "1_1_d11": ["credit card", "cash"], "2_0_d12": []},
     "test": {"3_0_d13": ["cash", "credit card"], "4_1_d13": [], "5_0_d14": ["credit card"]},
 }
-
-
-@pytest.fixture(scope="module")
-def script():
-    patch = pytest.MonkeyPatch()
-    patch.syspath_prepend(BENCHMARKS)
-    spec = importlib.util.spec_from_file_location("kws_dailytalk", BENCHMARKS / "kws_dailytalk.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
-    patch.undo()
 
 
 def word(rng, keyword):

@@ -1,25 +1,11 @@
 """The benchmark of trimming: what it puts around clips."""
 
-import importlib.util
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kws.clips import Clip, LoadedClip
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-@pytest.fixture(scope="module")
-def script():
-    patch = pytest.MonkeyPatch()
-    patch.syspath_prepend(BENCHMARKS)
-    spec = importlib.util.spec_from_file_location("kws_trimming", BENCHMARKS / "kws_trimming.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
-    patch.undo()
 
 
 def test_clips_lie_in_the_middle_of_noise(script):

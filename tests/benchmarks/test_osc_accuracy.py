@@ -1,6 +1,5 @@
 """The open-set benchmark on a small tree of the data set's shape, with a cheap representation."""
 
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -11,23 +10,12 @@ import soundfile as sf
 sys.path.insert(0, str(Path(__file__).parents[1] / "osc"))
 from tones import RATE, Bands, clip
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 CLASSES = {
     "pattern_sounds/pattern_01": ("low", "pattern_01"),
     "pattern_sounds/pattern_02": ("high", "pattern_02"),
     "unwanted_sounds/noise": ("noise", "unknown"),
     "unwanted_sounds/hiss": ("hiss", "unknown"),
 }
-
-
-@pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("osc_accuracy", BENCHMARKS / "osc_accuracy.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["osc_accuracy"] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["osc_accuracy"]
 
 
 @pytest.fixture
