@@ -4,8 +4,7 @@ import argparse
 import json
 import math
 import posixpath
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,21 +17,13 @@ from fewshot.console import (
     run,
     write_whole,
 )
-from fewshot.errors import InputError, one_line
-from fewshot.event_scores import Counts, intersection_counts, micro_average, segment_counts
+from fewshot.errors import InputError
+from fewshot.event_scores import intersection_counts, micro_average, segment_counts
 from fewshot.events import Event, read_events
-from fewshot.tables import csv_text, nearest_root, number, read_table
-from kws.errors import RIGHT, Outcome, error_fields, outcomes, to_csv
-from kws.evaluation import (
-    Evaluation,
-    Scores,
-    Tuned,
-    TunedPerKeyword,
-    evaluate,
-    join_files,
-    tune,
-    tune_per_keyword,
-)
+from fewshot.tables import nearest_root, number, read_table
+from kws import errors, results
+from kws.errors import Outcome, outcomes
+from kws.evaluation import evaluate, join_files, tune, tune_per_keyword
 
 EPILOG = """\
 An event is right if the reference has one of the same label whose onset is at most the collar away
@@ -70,9 +61,7 @@ another keyword is), invented (found where nothing is) or moved (borders too far
 Exit status: 0 done, 2 unusable input.
 """
 
-COUNTS = ("n_ref", "n_sys", "n_tp", "n_fp", "n_fn")
-FIGURES = ("f_score", "precision", "recall", "error_rate", "false_alarms_per_hour")
-NAMED_AT_MOST, SHOWN_AT_MOST = 3, 20
+NAMED_AT_MOST = 3
 CURVES, ALARMS, CONFUSION = "precision-recall.png", "false-alarms.png", "confusion.png"
 
 
@@ -190,26 +179,30 @@ def _evaluate(args: argparse.Namespace) -> None:
     covered = intersection_counts(inputs.reference, events, dtc=args.overlap, gtc=args.overlap)
     found = outcomes(inputs.reference, events, **tolerance)
     if args.output is not None:
-        _write(args.output, _report(result), args.force)
+        _write(args.output, results.to_csv(result), args.force)
     if args.errors is not None:
-        _write(args.errors, to_csv(found), args.force)
+        _write(args.errors, errors.to_csv(found), args.force)
     if args.plot is not None:
         _draw(args, inputs, found, result.duration_s, tolerance)
     if args.json:
-        print(json.dumps(_object(args, result, segments, covered, tuned), indent=2))
+        asked = {"reference": str(args.reference), "events": str(args.events), **tolerance}
+        told = results.as_object(
+            result, segments, covered, tuned, segment_s=args.segment, overlap=args.overlap
+        )
+        print(json.dumps(asked | told, indent=2))
         return
-    print(_text(result, tolerance))
-    print(f"\nsegment-based, {args.segment:g} s: {_percent(micro_average(segments))}")
-    print(f"intersection-based, {args.overlap:g}: {_percent(micro_average(covered))}")
+    print(results.table(result, **tolerance))
+    print(f"\nsegment-based, {args.segment:g} s: {results.percent(micro_average(segments))}")
+    print(f"intersection-based, {args.overlap:g}: {results.percent(micro_average(covered))}")
     if result.duration_s is None:
         args.console.info(
             "FA/h (false alarms per hour) needs --recordings LIST.csv (file,duration)"
         )
     if args.verbose:
-        print("\n".join(["", *_error_lines(found)]))
+        print("\n".join(["", *results.error_lines(found)]))
     if tuned:
         scores = [event.score for event in inputs.events]
-        print("\n".join(["", *_tuned_lines(*tuned, scores, verbose=args.verbose)]))
+        print("\n".join(["", *results.tuned_lines(*tuned, scores, verbose=args.verbose)]))
         args.console.info(
             "The threshold was chosen on these recordings; see how well it does on others."
         )
@@ -280,7 +273,7 @@ def _recordings(path: Path) -> Mapping[str, float] | Sequence[str]:
 def _tell_strange(console: Console, files: Sequence[str], *, listed: bool) -> None:
     lacking, so = ("the list", "left out") if listed else ("REFERENCE", "counted as false alarms")
     named = ", ".join(files[:NAMED_AT_MOST]) + (", ..." if len(files) > NAMED_AT_MOST else "")
-    recordings = _some(len(files), "recording")
+    recordings = results.some(len(files), "recording")
     console.warning(f"events of {recordings} that {lacking} lacks are {so}: {named}")
 
 
@@ -312,142 +305,6 @@ def _draw(
         args.console.info(f"{what}; for whole ones use kws-detect --candidates, and --tune here")
 
 
-def _text(result: Evaluation, tolerance: Mapping[str, float]) -> str:
-    hours = "" if result.duration_s is None else f" ({_duration(result.duration_s)})"
-    head = (
-        f"{_some(result.n_recordings, 'recording')}{hours}, "
-        f"{_some(result.n_ref, 'event')} in the reference, "
-        f"{result.n_sys} found; collar {tolerance['collar_s']:g} s, "
-        f"{100 * tolerance['percentage_of_length']:g} % of the length"
-    )
-    columns = ["keyword", "ref", "found", "TP", "FP", "FN", "F %", "P %", "R %", "ER"]
-    timed = result.duration_s is not None
-    rows = [columns + ["FA/h"] * timed]
-    for label, scores in [("all", result), *result.keywords.items()]:
-        rates = (
-            f"{100 * value:.1f}" for value in (scores.f_score, scores.precision, scores.recall)
-        )
-        counts = (str(getattr(scores, name)) for name in COUNTS)
-        alarms = [f"{scores.false_alarms_per_hour:.1f}"] if timed else []
-        error_rate = "n/a" if scores.error_rate is None else f"{scores.error_rate:.2f}"
-        rows.append([one_line(label), *counts, *rates, error_rate, *alarms])
-    lines = list(_aligned(rows))
-    rule = "-" * _width(lines[0])
-    return "\n".join([head, "", lines[0], rule, lines[1], rule, *lines[2:]])
-
-
-def _some(count: int, thing: str) -> str:
-    return f"{count} {thing}{'s' * (count != 1)}"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds / 3600:.2f} h" if seconds >= 3600 else f"{seconds / 60:.1f} min"
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
-    for first, *others in rows:
-        line = first + " " * (widths[0] - _width(first))
-        for text, width in zip(others, widths[1:], strict=True):
-            line += "  " + " " * (max(width, 5) - _width(text)) + text
-        yield line
-
-
-def _width(text: str) -> int:
-    """Columns of a terminal: East Asian letters take two, combining ones none."""
-    return sum(
-        0 if unicodedata.combining(c) else 1 + (unicodedata.east_asian_width(c) in "WF")
-        for c in text
-    )
-
-
-def _percent(counts: Counts) -> str:
-    figures = (counts.f_score, counts.precision, counts.recall)
-    return "F {:.1f} %, P {:.1f} %, R {:.1f} %".format(*(100 * figure for figure in figures))
-
-
-def _tuned_lines(
-    tuned: Tuned, each: TunedPerKeyword, scores: Sequence[float], *, verbose: bool
-) -> Iterator[str]:
-    threshold = _brief(tuned.threshold, scores)
-    yield f"best threshold {threshold}: {_percent(tuned)}"
-    yield f"use it: kws-detect --threshold {threshold} MODEL FILE..."
-    if verbose:
-        yield f"one threshold for each keyword: {_percent(each)}"
-        rows = [(one_line(k), _brief(t, scores)) for k, t in each.thresholds.items()]
-        yield from (f"  {line}" for line in _aligned(rows))
-
-
-def _brief(threshold: float, scores: Iterable[float]) -> str:
-    """The shortest text, from four digits up, that stays well away from every score."""
-    # Half-way at most, since scores in the file are themselves rounded.
-    room = min(abs(score - threshold) for score in scores) / 2
-    texts = (f"{threshold:.{digits}g}" for digits in range(4, 18))
-    return next(text for text in texts if abs(float(text) - threshold) <= room)
-
-
-def _error_lines(found: Sequence[Outcome]) -> list[str]:
-    errors = [outcome for outcome in found if outcome.kind != RIGHT]
-    rows = [("error", "recording", "found", "from", "to", "true", "from", "to", "score")]
-    for outcome in errors[:SHOWN_AT_MOST]:
-        kind, name, onset, offset, label, *true, score = error_fields(outcome)
-        found_there = (one_line(label) or "-", onset, offset)
-        truth = (one_line(true[2]) or "-", *true[:2])
-        score = f"{float(score):.3g}" if score else ""
-        rows.append((kind, one_line(name), *found_there, *truth, score))
-    more = len(errors) - SHOWN_AT_MOST
-    rest = [f"... and {more} more (--errors ERRORS.csv)"] if more > 0 else []
-    return [*_aligned(rows), *rest] if errors else ["no errors"]
-
-
-def _figures(scores: Scores) -> dict[str, float | int | None]:
-    return {name: getattr(scores, name) for name in (*COUNTS, *FIGURES)}
-
-
-def _object(
-    args: argparse.Namespace,
-    result: Evaluation,
-    segments: Mapping[str, Counts],
-    covered: Mapping[str, Counts],
-    tuned: tuple[Tuned, TunedPerKeyword] | None,
-) -> dict:
-    return {
-        "reference": str(args.reference),
-        "events": str(args.events),
-        "collar_s": args.collar,
-        "percentage_of_length": args.percentage_of_length,
-        "n_recordings": result.n_recordings,
-        "duration_s": result.duration_s,
-        "overall": _figures(result),
-        "keywords": {label: _figures(scores) for label, scores in result.keywords.items()},
-        "segment_based": {"segment_s": args.segment, **_by_keyword(segments)},
-        "intersection_based": {"dtc": args.overlap, "gtc": args.overlap, **_by_keyword(covered)},
-        "tuned": tuned
-        and {
-            "threshold": tuned[0].threshold,
-            **_counted(tuned[0]),
-            "per_keyword": {"thresholds": dict(tuned[1].thresholds), **_counted(tuned[1])},
-        },
-    }
-
-
-def _by_keyword(counts: Mapping[str, Counts]) -> dict:
-    return {
-        "overall": _counted(micro_average(counts)),
-        "keywords": {label: _counted(own) for label, own in counts.items()},
-    }
-
-
-def _counted(counts: Counts) -> dict[str, float | int]:
-    return {name: getattr(counts, name) for name in (*COUNTS, *FIGURES[:3])}
-
-
 def _write(path: Path, text: str, force: bool) -> None:
     with write_whole(path, force=force) as temporary:
         temporary.write_text(text, "utf-8", "backslashreplace", newline="\n")
-
-
-def _report(result: Evaluation) -> str:
-    rows = [("keyword", label, *_figures(own).values()) for label, own in result.keywords.items()]
-    head = ("scope", "event_label", *COUNTS, *FIGURES)
-    return csv_text([head, ("overall", "", *_figures(result).values()), *rows])
