@@ -11,8 +11,10 @@ from asd.evaluation.joining import SectionScores
 from asd.evaluation.official import paired_clips
 from asd.names import ANOMALY, NORMAL, SOURCE, TARGET
 from fewshot import audio, plot
+from fewshot.lanes import Bar, draw_lanes, shade
 from fewshot.metrics import count
-from fewshot.plot import COLOURS, INK, PALE, Bar
+from fewshot.plot import COLOURS, INK, PALE
+from fewshot.spectrograms import draw_spectrogram, spectrogram_overview
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,11 +77,11 @@ def recording_figure(path: str | Path, watched: "Watched") -> "Figure":
     curve.set_ylabel("score")
     bars = [Bar(e.onset_s, e.offset_s, e.label, EVENT_COLOUR) for e in watched.events]
     blocks = audio.read_blocks(path, highpass=False)
-    levels_db, step_s = plot.spectrogram_overview(blocks, duration_s, COLUMNS)
-    plot.draw_spectrogram(spectrum, levels_db, step_s / 2, step_s=step_s)
+    levels_db, step_s = spectrogram_overview(blocks, duration_s, COLUMNS)
+    draw_spectrogram(spectrum, levels_db, step_s / 2, step_s=step_s)
     for axes in (spectrum, curve):
-        plot.shade(axes, bars)
-    plot.draw_lanes(lane, {"events": bars})
+        shade(axes, bars)
+    draw_lanes(lane, {"events": bars})
     plot.name_time_axis(lane, duration_s)
     plot.legend(figure, HEAD - 0.1)
     return figure

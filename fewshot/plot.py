@@ -7,13 +7,11 @@ imported when something is drawn, so that a program without pictures does not wa
 import io
 import os
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fewshot.audio import SAMPLE_RATE
 from fewshot.errors import one_line
 from fewshot.outputs import write_whole
 
@@ -37,32 +35,9 @@ FONTS = (
     *("Noto Sans Devanagari", "Arial Unicode MS", "Microsoft YaHei", "Yu Gothic", "PingFang SC"),
 )
 
-HOP, WINDOW, N_MELS = 256, 1024, 64
-RANGE_DB = 60.0
-TICKS_KHZ = (0.5, 1, 2, 4)
 LONGEST_IN_S = 600.0
 """What is longer has times in hours, minutes and seconds."""
 TICKS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A stretch of time with a label.
-
-    Parameters
-    ----------
-    onset_s, offset_s : float
-    label : str
-    colour : str
-    faint : bool
-        Drawn as an outline and without its label.
-    """
-
-    onset_s: float
-    offset_s: float
-    label: str
-    colour: str
-    faint: bool = False
 
 
 def new_figure(width: float, height: float) -> "Figure":
@@ -171,105 +146,6 @@ def _printable(text: str) -> str:
     return "\n".join(map(one_line, text.split("\n")))
 
 
-def spectrogram(samples: np.ndarray) -> np.ndarray:
-    """Log-Mel spectrogram for a picture.
-
-    Parameters
-    ----------
-    samples : np.ndarray, shape (n,)
-        At 16 kHz; n may be 0.
-
-    Returns
-    -------
-    np.ndarray, shape (n_frames, 64), float32
-        In dB of full scale, a frame every 16 ms.
-    """
-    import torch
-
-    from fewshot.features import log_mel
-
-    # Frames are reflected at the ends, which takes more than half a window of sound.
-    padded = np.pad(samples, (0, max(0, WINDOW - len(samples)))).astype(np.float32)
-    features = log_mel(torch.from_numpy(padded)[None], n_mels=N_MELS, n_fft=WINDOW, hop=HOP)
-    return features[0].numpy() * np.float32(20 / np.log(10))
-
-
-def spectrogram_overview(
-    blocks: Iterable[np.ndarray], duration_s: float, n_columns: int
-) -> tuple[np.ndarray, float]:
-    """Log-Mel spectrogram of a long recording, its highest levels in each of so many columns.
-
-    Parameters
-    ----------
-    blocks : iterable of np.ndarray, shape (n,)
-        At 16 kHz; only one is held at a time.
-    duration_s : float
-        Of all blocks together.
-    n_columns : int
-        Columns at most.
-
-    Returns
-    -------
-    levels_db : np.ndarray, shape (m, 64), float32
-        As `spectrogram`, m <= n_columns.
-    step_s : float
-        Time from one column to the next.
-    """
-    total = round(duration_s * SAMPLE_RATE)
-    count = min(n_columns, max(1, total // HOP))
-    highest, done = np.full((count, N_MELS), -np.inf, np.float32), 0
-    for block in blocks:
-        levels_db = spectrogram(block)
-        columns = (done + HOP * np.arange(len(levels_db))) * count // total
-        np.maximum.at(highest, np.minimum(columns, count - 1), levels_db)
-        done += len(block)
-    return highest, duration_s / count
-
-
-def draw_spectrogram(
-    axes: "Axes",
-    levels_db: np.ndarray,
-    onset_s: float,
-    top_db: float | None = None,
-    *,
-    step_s: float = HOP / SAMPLE_RATE,
-) -> None:
-    """Draw what `spectrogram` gives, 60 dB from white to black, over time and a Mel axis in kHz.
-
-    Parameters
-    ----------
-    axes : Axes
-        Its limits of time stay as they are.
-    levels_db : np.ndarray, shape (n_frames, 64)
-    onset_s : float
-        Time of the first frame.
-    top_db : float, optional
-        What is black; by default the highest level.
-    step_s : float
-        Time from one frame to the next.
-    """
-    top_db = levels_db.max() if top_db is None else top_db
-    step = _mel(SAMPLE_RATE / 2) / (N_MELS + 1)
-    half_s, limits = step_s / 2, axes.get_xlim()
-    first, last = onset_s - half_s, onset_s + (2 * len(levels_db) - 1) * half_s
-    axes.imshow(
-        levels_db.T,
-        extent=(first, last, step / 2, step * (N_MELS + 0.5)),
-        origin="lower",
-        aspect="auto",
-        cmap="Greys",
-        vmin=top_db - RANGE_DB,
-        vmax=top_db,
-    )
-    axes.set_xlim(limits)
-    axes.set_yticks([_mel(1000 * khz) for khz in TICKS_KHZ], [f"{khz:g}" for khz in TICKS_KHZ])
-    axes.set_ylabel("kHz")
-
-
-def _mel(hz: float) -> float:
-    return 2595.0 * np.log10(1.0 + hz / 700.0)
-
-
 def envelope(times: np.ndarray, values: np.ndarray, n_points: int) -> tuple[np.ndarray, np.ndarray]:
     """Largest values of so many pieces, so that a long curve keeps its peaks in a small picture.
 
@@ -296,63 +172,6 @@ def envelope(times: np.ndarray, values: np.ndarray, n_points: int) -> tuple[np.n
         return times, values
     first = np.arange(n_points) * len(times) // n_points
     return times[first], np.maximum.reduceat(values, first, axis=1)
-
-
-def draw_lanes(axes: "Axes", lanes: Mapping[str, Sequence[Bar]]) -> None:
-    """Draw events as labelled bars, one lane under the other.
-
-    Where labels would run into each other the later one is left out; its colour still tells.
-
-    Parameters
-    ----------
-    axes : Axes
-        Its limits of time say what is drawn, and stay as they are.
-    lanes : mapping of str to sequence of Bar
-        From the upper one to the lower one.
-    """
-    first_s, last_s = axes.get_xlim()
-    width_points = 72 * axes.figure.get_figwidth() * axes.get_position().width
-    letter_s = LETTER * FONT_POINTS * (last_s - first_s) / width_points
-    for i, bars in enumerate(lanes.values()):
-        shown = sorted(_within(bars, first_s, last_s), key=lambda bar: bar.onset_s)
-        _draw_bars(axes, shown, i + 0.55)
-        free_s = first_s
-        for bar in shown:
-            left = max(bar.onset_s, first_s)
-            if bar.faint or left < free_s:
-                continue
-            free_s = left + (len(bar.label) + 1) * letter_s
-            # The last label ends where its bar does, not beyond the picture.
-            at, side = (left, "left") if free_s <= last_s else (min(bar.offset_s, last_s), "right")
-            axes.text(at, i + 0.5, bar.label, color=INK, size=FONT_POINTS, ha=side, va="bottom")
-    axes.set_xlim(first_s, last_s)
-    axes.set_ylim(len(lanes), 0)
-    axes.set_yticks([i + 0.7 for i in range(len(lanes))], list(lanes))
-    axes.tick_params(axis="y", length=0)
-
-
-def _draw_bars(axes: "Axes", bars: Sequence[Bar], top: float) -> None:
-    from matplotlib.colors import to_rgba
-
-    first_s, last_s = axes.get_xlim()
-    spans = [(max(bar.onset_s, first_s), min(bar.offset_s, last_s)) for bar in bars]
-    axes.broken_barh(
-        [(left, right - left) for left, right in spans],
-        (top, 0.35),
-        facecolors=[to_rgba(bar.colour, 0.0 if bar.faint else 1.0) for bar in bars],
-        edgecolors=[to_rgba(bar.colour, 0.5 if bar.faint else 1.0) for bar in bars],
-    )
-
-
-def _within(bars: Sequence[Bar], first_s: float, last_s: float) -> list[Bar]:
-    return [bar for bar in bars if bar.onset_s < last_s and bar.offset_s > first_s]
-
-
-def shade(axes: "Axes", bars: Sequence[Bar]) -> None:
-    """Tint the time of the bars that are not faint, within the limits of an Axes."""
-    for bar in _within(bars, *axes.get_xlim()):
-        if not bar.faint:
-            axes.axvspan(bar.onset_s, bar.offset_s, color=bar.colour, alpha=0.15, linewidth=0)
 
 
 def draw_matrix(

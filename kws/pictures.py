@@ -9,7 +9,9 @@ import numpy as np
 
 from fewshot import audio, plot
 from fewshot.events import Event
-from fewshot.plot import INK, Bar
+from fewshot.lanes import Bar, draw_lanes, shade
+from fewshot.plot import INK
+from fewshot.spectrograms import draw_spectrogram, spectrogram
 from kws.errors import Outcome, confusion
 from kws.matching import Curve
 
@@ -90,14 +92,14 @@ def recording_figure(
         axes = plot.stacked_axes(figure, head, heights[1:])
         _draw_scores(axes, (0.0, duration_s), duration_s, curves, thresholds, styles, brief)
     rows = [(i * duration_s / n_rows, (i + 1) * duration_s / n_rows) for i in chosen]
-    levels = [plot.spectrogram(audio.read_clip(path, *row)[0]) for row in rows]
+    levels = [spectrogram(audio.read_clip(path, *row)[0]) for row in rows]
     top_db = max((part.max() for part in levels), default=0.0)
     for i, (row, part) in enumerate(zip(rows, levels, strict=True)):
         below = head + overview + i * (sum(heights) + FOOT)
         axes = plot.stacked_axes(figure, below, heights)
         _draw_scores(axes[1:], row, duration_s, curves, thresholds, styles, lanes)
-        plot.draw_spectrogram(axes[0], part, row[0], top_db)
-        plot.shade(axes[0], lanes["found"])
+        draw_spectrogram(axes[0], part, row[0], top_db)
+        shade(axes[0], lanes["found"])
     plot.legend(figure, HEAD - 0.1)
     return figure
 
@@ -164,7 +166,7 @@ def _draw_scores(
     axes[0].set_ylim(_limits(scores, thresholds))
     axes[0].set_ylabel("score")
     axes[0].set_xlim(row)
-    plot.draw_lanes(axes[1], lanes)
+    draw_lanes(axes[1], lanes)
     plot.name_time_axis(axes[1], duration_s)
 
 

@@ -4,20 +4,10 @@ import threading
 
 import numpy as np
 import pytest
-from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
 from fewshot import plot
 from fewshot.errors import InputError
-from fewshot.plot import Bar
-
-
-def lanes(bars, span=(0.0, 30.0)):
-    figure = plot.new_figure(13, 2)
-    (axes,) = plot.stacked_axes(figure, 0.2, [1.0])
-    axes.set_xlim(span)
-    plot.draw_lanes(axes, {"found": bars})
-    return axes
 
 
 def test_stacked_axes_stand_where_they_were_told():
@@ -37,51 +27,6 @@ def test_line_styles_stay_apart_when_colours_run_out():
     assert len({tuple(style.values()) for style in styles.values()}) == 20
 
 
-@pytest.mark.parametrize("n_samples", [0, 1, 600, 16000])
-def test_spectrogram_of_any_length(n_samples):
-    levels_db = plot.spectrogram(np.zeros(n_samples, np.float32))
-    assert levels_db.shape == (1 + max(n_samples, 1024) // 256, 64)
-    np.testing.assert_allclose(levels_db, -100.0, rtol=1e-5)
-
-
-def test_a_tone_lies_at_its_frequency():
-    samples = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(32000) / 16000)
-    levels_db = plot.spectrogram(samples)
-    axes = plot.new_figure(4, 3).add_subplot()
-    axes.set_xlim(10, 12)
-    plot.draw_spectrogram(axes, levels_db, 10.0)
-    (image,) = axes.images
-    left, right, low, high = image.get_extent()
-    assert (left, right) == pytest.approx((9.992, 12.008))
-    row = int(np.argmax(levels_db[60]))
-    ticks = dict(
-        zip([t.get_text() for t in axes.get_yticklabels()], axes.get_yticks(), strict=True)
-    )
-    assert list(ticks) == ["0.5", "1", "2", "4"]
-    assert low + (row + 0.5) * (high - low) / 64 == pytest.approx(ticks["1"], abs=(high - low) / 64)
-    top_db = levels_db.max()
-    assert image.get_clim() == pytest.approx((top_db - 60, top_db))
-    assert axes.get_xlim() == (10, 12)
-
-
-@pytest.mark.parametrize("n_columns", [7, 100, 10_000])
-def test_an_overview_keeps_the_peaks_of_blocks(n_columns):
-    samples = np.random.default_rng(0).standard_normal(40_000).astype(np.float32)
-    samples[:20_000] *= 0.01
-    blocks = np.split(samples, [16_000, 32_000])
-    levels_db, step_s = plot.spectrogram_overview(blocks, 2.5, n_columns)
-    count = min(n_columns, 40_000 // plot.HOP)
-    assert levels_db.shape == (count, 64) and step_s * count == pytest.approx(2.5)
-    wanted = np.full_like(levels_db, -np.inf)
-    for start, block in zip((0, 16_000, 32_000), blocks, strict=True):
-        for i, frame in enumerate(plot.spectrogram(block)):
-            column = min((start + i * plot.HOP) * count // 40_000, count - 1)
-            wanted[column] = np.maximum(wanted[column], frame)
-    np.testing.assert_array_equal(levels_db, wanted)
-    assert np.isfinite(levels_db).all()
-    assert levels_db[-1].mean() > levels_db[0].mean() + 30
-
-
 def test_envelope_keeps_every_peak():
     times, values = np.arange(1000) / 10, np.zeros((2, 1000))
     values[0, 777], values[1, 3] = 5, 7
@@ -92,34 +37,6 @@ def test_envelope_keeps_every_peak():
     assert short[place] <= 77.7 < short[place + 1]
     assert plot.envelope(times, values, 1000)[1] is values
     assert plot.envelope(times[:0], values[:, :0], 64)[1].shape == (2, 0)
-
-
-def test_bars_are_labelled_where_there_is_room():
-    bars = [
-        Bar(2.0, 2.5, "lamp", "#0072B2"),
-        Bar(2.6, 3.0, "door", "#D55E00"),
-        Bar(9.0, 9.5, "door", "#D55E00", faint=True),
-        Bar(29.5, 31.0, "telephone", "#009E73"),
-        Bar(40.0, 41.0, "lamp", "#0072B2"),
-    ]
-    axes = lanes(bars)
-    assert [text.get_text() for text in axes.texts] == ["lamp", "telephone"]
-    assert axes.texts[1].get_horizontalalignment() == "right"
-    (shown,) = axes.collections
-    spans = [path.get_extents().intervalx for path in shown.get_paths()]
-    np.testing.assert_allclose(spans, [(2, 2.5), (2.6, 3), (9, 9.5), (29.5, 30)])
-    assert [colour[3] for colour in shown.get_facecolor()] == [1, 1, 0, 1]
-    assert [to_hex(colour) for colour in shown.get_edgecolor()[:2]] == ["#0072b2", "#d55e00"]
-    assert axes.get_xlim() == (0, 30)
-    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["found"]
-    assert lanes([]).texts[:] == []
-
-
-def test_shade_leaves_faint_bars_out():
-    axes = plot.new_figure(4, 3).add_subplot(xlim=(0, 5))
-    bars = [Bar(1, 2, "a", "red"), Bar(3, 4, "a", "red", faint=True), Bar(5, 6, "a", "red")]
-    plot.shade(axes, bars)
-    assert len(axes.patches) == 1
 
 
 def test_matrix_shows_what_is_not_zero():
