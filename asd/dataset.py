@@ -257,6 +257,8 @@ def _without_doubles(clips: list[Clip]) -> tuple[list[Clip], list[str]]:
 
 
 def _of_table(table: Path, root: str | Path | None) -> Dataset:
+    if audio.is_sound(table):
+        raise InputError(f"{table}: is a sound file; give the folder that it is in, or a CSV")
     clips = [_of_row(f"{table}:{row}", cells) for row, cells in read_table(table, COLUMNS[:2])]
     if not clips:
         raise InputError(f"{table}: no clips in it; list one per row")

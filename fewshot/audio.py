@@ -171,6 +171,16 @@ def info(path: str | os.PathLike) -> AudioInfo:
         return AudioInfo(file.samplerate, file.channels, file.frames / file.samplerate)
 
 
+def is_sound(path: str | os.PathLike) -> bool:
+    """Whether a file is sound, as its name or its header says, and no table or other text."""
+    if _NAMES.fullmatch(Path(path).name):
+        return Path(path).is_file()
+    try:
+        return info(path).duration_s > 0
+    except InputError:
+        return False
+
+
 def audio_files(path: str | os.PathLike) -> list[Path]:
     """List the sound files at a path, sorted.
 

@@ -127,10 +127,12 @@ def clips_from_csv(csv: str | Path, root: str | Path | None = None) -> list[Labe
     Raises
     ------
     InputError
-        The table cannot be read, has no rows or lacks a column, a file or label is empty
+        It is a sound file, cannot be read, has no rows or lacks a column, a file or label is empty
         (``file:row: ...``), or none of the files is there.
     """
     csv = Path(csv)
+    if audio.is_sound(csv):
+        raise InputError(f"{csv}: is a sound file; give a folder with a sub-folder per class")
     rows = _rows(csv)
     root = root_of(csv, root, [clip.path.as_posix() for clip, _ in rows])
     return [replace(clip, path=root / clip.path) for clip, _ in rows]

@@ -206,6 +206,7 @@ def _same_file(one: Path, other: Path) -> bool:
 
 def _wanted(args: argparse.Namespace, clips: Path | None) -> "list[Clip]":
     """Clips of all sources."""
+    from fewshot.audio import is_sound
     from kws.clips import clips_from_csv, clips_from_folder, clips_of_keyword
 
     wanted = [clip for name, *files in args.keyword for clip in clips_of_keyword(name, files)]
@@ -213,18 +214,9 @@ def _wanted(args: argparse.Namespace, clips: Path | None) -> "list[Clip]":
         return wanted
     if clips.is_dir():
         return wanted + clips_from_folder(clips)
-    if _is_sound(clips):
+    if is_sound(clips):
         raise InputError(f"{clips}: is a sound file; name its keyword with --keyword NAME CLIP...")
     return wanted + clips_from_csv(clips, args.root)
-
-
-def _is_sound(path: Path) -> bool:
-    from fewshot.audio import info
-
-    try:
-        return info(path).duration_s > 0
-    except InputError:
-        return False
 
 
 def _learn(

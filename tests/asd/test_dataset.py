@@ -195,6 +195,8 @@ def test_nothing_usable(tmp_path):
         read_dataset(touch(tmp_path, "fan/section_00_normal_0000.wav"))
     with pytest.raises(InputError, match="--root belongs to a CSV"):
         read_dataset(tmp_path, root=tmp_path)
+    with pytest.raises(InputError, match=r"a.wav: is a sound file; give the folder that it is in"):
+        read_dataset(touch(tmp_path, "a.wav") / "a.wav")
 
 
 def test_classes_tell_attributes_and_domains_apart(tmp_path):

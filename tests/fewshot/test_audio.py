@@ -46,9 +46,6 @@ def write(tmp_path):
     return write
 
 
-# Conditioner
-
-
 @settings(max_examples=60)
 @given(
     rate=st.sampled_from([*RATES, 44056, 12345]),
@@ -169,9 +166,6 @@ def test_wrong_shapes(shape):
         audio.Conditioner(16000, 2).push(np.zeros(shape))
 
 
-# Files
-
-
 FORMATS = {
     "a.wav": ({}, 1e-4),
     "24.wav": ({"subtype": "PCM_24"}, 1e-6),
@@ -247,9 +241,6 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     used = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert used < 12e6  # the file has 53 MB, its conditioned samples 38 MB
-
-
-# Clips
 
 
 @pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3", "gsm.wav"])
@@ -330,9 +321,6 @@ def test_a_rounded_offset_may_lie_just_past_the_end(write):
 def test_context_may_not_be_negative(write):
     with pytest.raises(ValueError, match="context_s"):
         audio.read_clip(write("a.wav", noise(8000)), 0.1, 0.2, context_s=-0.1)
-
-
-# What the user can mend
 
 
 @pytest.fixture
@@ -447,7 +435,14 @@ def test_info_of_a_bad_file(bad_file):
         audio.info(bad_file("text"))
 
 
-# Folders and levels
+def test_sound_is_told_by_its_name_or_its_header(tmp_path, write):
+    path = write("a.wav", np.zeros(100))
+    header, empty, text = tmp_path / "sound", tmp_path / "empty.FLAC", tmp_path / "a.csv"
+    header.write_bytes(path.read_bytes())
+    empty.touch()
+    text.write_text("filename,label\n")
+    assert all(audio.is_sound(one) for one in (path, header, empty))
+    assert not any(audio.is_sound(one) for one in (text, tmp_path, tmp_path / "nowhere.wav"))
 
 
 def test_audio_files(tmp_path, write):

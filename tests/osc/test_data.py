@@ -71,6 +71,14 @@ def test_unusable_folders(tmp_path):
         read_clips(tmp_path, tmp_path)
 
 
+def test_sound_is_no_table(tmp_path):
+    (tmp_path / "empty.wav").touch()
+    sf.write(tmp_path / "tone", clip("low", 3), RATE, format="WAV")
+    for name in ("empty.wav", "tone"):
+        with pytest.raises(InputError, match=f"{name}: is a sound file; give a folder with"):
+            read_clips(tmp_path / name)
+
+
 def test_clips_that_cannot_be_learnt_from_are_named(tmp_path):
     write_clips(tmp_path, ("low", "high"), range(2))
     sf.write(tmp_path / "low" / "silent.wav", np.zeros(RATE), RATE)
