@@ -12,8 +12,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from fewshot import audio
-from fewshot.errors import InputError
+from asd.sounds import check_length
 
 SHORTEST_S = 0.1
 N_COEFFICIENTS = 20
@@ -84,8 +83,6 @@ def clip_statistics(samples: np.ndarray, name: str) -> np.ndarray:
         The clip is too short.
     """
     samples = np.asarray(samples)
-    if len(samples) < SHORTEST_S * audio.SAMPLE_RATE:
-        seconds = len(samples) / audio.SAMPLE_RATE
-        raise InputError(f"{seconds:.3f} s is shorter than {SHORTEST_S} s; record it again")
+    check_length(samples, SHORTEST_S)
     frames, summary = STATISTICS[name]
     return summary(frames(samples)).astype(np.float32)
