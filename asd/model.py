@@ -217,7 +217,7 @@ class MachineModel:
         model = cls(str(header["system"]), views, decision, {}, {}, {})
         representations = dict.fromkeys(view.representation for view in views)
         for i, (one, values) in enumerate(zip(representations, header["learnt"], strict=True)):
-            own = _starting(tensors, f"describer.{i}.")
+            own = bundle.part(tensors, f"describer.{i}.")
             model.describers[one] = one.restore(own, values)
         for i, (machine, section, threshold) in enumerate(header["sections"]):
             if not (isinstance(machine, str) and isinstance(section, str)):
@@ -232,15 +232,11 @@ class MachineModel:
         return model
 
 
-def _starting(tensors: Mapping[str, np.ndarray], start: str) -> dict[str, np.ndarray]:
-    return {k.removeprefix(start): own for k, own in tensors.items() if k.startswith(start)}
-
-
 def _section(tensors: Mapping[str, np.ndarray], i: int, n_views: int) -> ScoredSection:
     return ScoredSection(
         centres=[tensors[f"{i}.{j}.centre"] for j in range(n_views)],
         scales=[tensors[f"{i}.{j}.scale"] for j in range(n_views)],
-        fitted=[_starting(tensors, f"{i}.{j}.fitted.") for j in range(n_views)],
+        fitted=[bundle.part(tensors, f"{i}.{j}.fitted.") for j in range(n_views)],
         moments=tensors[f"{i}.moments"],
         left_out=tensors[f"{i}.left_out"],
         # Older models have none, and their thresholds are in them.

@@ -25,7 +25,7 @@ from fewshot import __version__
 from fewshot.errors import InputError
 from fewshot.outputs import write_whole
 
-__all__ = ["load", "read_header", "save"]
+__all__ = ["load", "part", "read_header", "save"]
 
 KEY = "fewshot"
 OWN_FIELDS = frozenset({"kind", "format_version", "libraries", "date"})
@@ -165,6 +165,19 @@ def read_header(
         except OSError as error:
             raise InputError(f"{path}: not read: {error.strerror}") from error
     return header
+
+
+def part(tensors: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """Those arrays whose names begin with a prefix, by the rest of their names.
+
+    >>> part({"encoder.bias": np.zeros(1), "mean": np.zeros(1)}, "encoder.")
+    {'bias': array([0.])}
+    """
+    return {
+        name.removeprefix(prefix): array
+        for name, array in tensors.items()
+        if name.startswith(prefix)
+    }
 
 
 def _open(path: str | os.PathLike) -> BinaryIO:

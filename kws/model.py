@@ -273,11 +273,7 @@ class KeywordModel:
             raise ValueError("its scores are those of an earlier release")
         config = KwsConfig(**header["config"])
         if config.encoder == SCRATCH:
-            state = {
-                name.removeprefix("encoder."): tensor
-                for name, tensor in tensors.items()
-                if name.startswith("encoder.")
-            }
+            state = bundle.part(tensors, "encoder.")
             source: FrameSource = SegmentFrames(TemporalResNet()).load(state)
         else:
             encoder = find_encoder(config.encoder, EncoderSpec(**header["encoder"]), path)

@@ -12,6 +12,7 @@ from fewshot.errors import InputError
 from fewshot.losses.adacos import AdaCosLoss, SubClusterAdaCosLoss
 from fewshot.losses.prototypical import PrototypicalLoss
 from fewshot.losses.softmax import SoftmaxLoss
+from fewshot.networks import arrays_of, fill
 from fewshot.training import Batch, balanced_indices, estimate_norms, train
 
 EPOCHS_PER_SHOT = 100
@@ -60,8 +61,7 @@ class Embedder:
 
     def tensors(self) -> dict[str, np.ndarray]:
         """All parameters and buffers, by name."""
-        state = self._modules().state_dict()
-        return {name: tensor.cpu().contiguous().numpy() for name, tensor in state.items()}
+        return arrays_of(self._modules())
 
     def load(self, tensors: Mapping[str, np.ndarray]) -> "Embedder":
         """Take over what `tensors` gave; the network may be on the device "meta".
@@ -71,8 +71,7 @@ class Embedder:
         RuntimeError
             They do not fit.
         """
-        state = {name: torch.from_numpy(np.array(tensor)) for name, tensor in tensors.items()}
-        self._modules().load_state_dict(state, assign=True)
+        fill(self._modules(), tensors)
         return self
 
     def _modules(self) -> nn.ModuleDict:

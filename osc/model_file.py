@@ -76,11 +76,7 @@ def _rebuilt(
     beside = path.parent / Path(settings.get("file", "")).name
     if "file" in settings and not Path(settings["file"]).exists() and beside.is_file():
         settings["file"] = str(beside)
-    own = {
-        name.removeprefix(PREFIX): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(PREFIX)
-    }
+    own = bundle.part(tensors, PREFIX)
     name = settings["file"] if described["name"] == External.name else described["name"]
     model = kind(name, **header["parameters"])
     model.representation_ = representations.restore(described["name"], own, settings)

@@ -11,8 +11,10 @@ from torch import nn
 from asd.names import TARGET
 from asd.representations import Describer, Key, Representation, Training
 from asd.statistics import log_mel_frames
+from fewshot import bundle
 from fewshot.encoders.autoencoder import DenseAutoencoder, stacked_frames
 from fewshot.errors import InputError
+from fewshot.networks import arrays_of, fill
 from fewshot.training import estimate_norms
 
 SCORES = ("error", "mahalanobis")
@@ -108,15 +110,9 @@ class Autoencoder(Representation):
     ) -> "Reconstruction":
         networks, precisions = {}, {}
         for i, machine in enumerate(values["machines"]):
-            state = {
-                name.removeprefix(f"{i}."): torch.from_numpy(np.array(array))
-                for name, array in tensors.items()
-                if name.startswith(f"{i}.")
-            }
             with torch.device("meta"):
                 network = DenseAutoencoder(128 * self.n_frames)
-            network.load_state_dict(state, assign=True)
-            networks[machine] = network.eval()
+            networks[machine] = fill(network, bundle.part(tensors, f"{i}.")).eval()
         for i, (machine, section, n) in enumerate(values["sections"]):
             found = [torch.from_numpy(np.array(tensors[f"precision.{i}.{j}"])) for j in range(n)]
             precisions[machine, section] = found
@@ -173,8 +169,7 @@ class Reconstruction(Describer):
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays = {}
         for i, network in enumerate(self.networks.values()):
-            for name, tensor in network.state_dict().items():
-                arrays[f"{i}.{name}"] = tensor.cpu().numpy()
+            arrays |= {f"{i}.{name}": array for name, array in arrays_of(network).items()}
         for i, precisions in enumerate(self.precisions.values()):
             arrays |= {f"precision.{i}.{j}": one.numpy() for j, one in enumerate(precisions)}
         sections = [[*key, len(precisions)] for key, precisions in self.precisions.items()]

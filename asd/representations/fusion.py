@@ -31,6 +31,7 @@ from fewshot.encoders.tgram import HOP, TgramNet
 from fewshot.encoders.wav2vec import Wav2VecMaps, wav2vec_of
 from fewshot.errors import InputError
 from fewshot.features import batch_mel_decibels
+from fewshot.networks import arrays_of
 
 FEATURES = ("log-mel", "tgram", "wav2vec")
 LOSSES = ("triplet", "auxiliary")
@@ -226,10 +227,8 @@ class Fused(Describer):
         self.modules().to(device)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        state = self.modules().state_dict()
-        arrays = {name: tensor.cpu().contiguous().numpy() for name, tensor in state.items()}
         classes = [[name, [list(key) for key in keys]] for name, keys in self.classes.items()]
-        return arrays, {"n_samples": self.n_samples, "classes": classes}
+        return arrays_of(self.modules()), {"n_samples": self.n_samples, "classes": classes}
 
     def modules(self) -> nn.ModuleDict:
         """What has parameters."""

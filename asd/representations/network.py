@@ -21,6 +21,7 @@ from fewshot.encoders.mobilenet import MobileNetV2
 from fewshot.encoders.two_branch import FREQUENCY_ATTENTIONS, TwoBranchEncoder
 from fewshot.errors import InputError
 from fewshot.features import batch_mel_decibels
+from fewshot.networks import arrays_of, fill
 
 if TYPE_CHECKING:
     from asd.representations.contrastive import Contrastive
@@ -327,9 +328,8 @@ class Embedder(Describer):
         self.modules().to(device)
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        state = self.modules().state_dict()
-        arrays = {name: tensor.cpu().contiguous().numpy() for name, tensor in state.items()}
-        return arrays, {"n_samples": self.n_samples, "keys": [list(key) for key in self.keys]}
+        values = {"n_samples": self.n_samples, "keys": [list(key) for key in self.keys]}
+        return arrays_of(self.modules()), values
 
     def modules(self) -> nn.ModuleDict:
         """What has parameters."""
@@ -375,8 +375,7 @@ def restored_embedder(
         network = config.network(n_samples)
         head = None if config.output == "embedding" else config.head(len(keys))
     embedder = Embedder(config, network, n_samples, keys, head)
-    state = {name: torch.from_numpy(np.array(array)) for name, array in tensors.items()}
-    embedder.modules().load_state_dict(state, assign=True)
+    fill(embedder.modules(), tensors)
     network.to(memory_format=torch.channels_last)
     return embedder
 

@@ -35,6 +35,7 @@ from fewshot.encoders.external import (
 )
 from fewshot.encoders.shallow import ShallowEncoder
 from fewshot.errors import InputError
+from fewshot.networks import arrays_of, fill
 
 TIMES = ("before", "during", "after", "scores")
 DIM = 128
@@ -186,8 +187,7 @@ class Pretrained(Representation):
         if self.loss is not None:
             with torch.device("meta"):
                 network = self.classifier(spec.dim)
-            state = {n: torch.from_numpy(np.array(a)) for n, a in parts["network"].items()}
-            network.load_state_dict(state, assign=True)
+            fill(network, parts["network"])
         found = PretrainedDescriber(self, spec, None, network)
         for i, (machine, section) in enumerate(values["sections"]):
             found.fitted[machine, section] = parts[f"frames{i}"]
@@ -287,8 +287,7 @@ class PretrainedDescriber(Describer):
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays = {}
         if self.network is not None:
-            for name, tensor in self.network.state_dict().items():
-                arrays[f"network.{name}"] = tensor.cpu().numpy()
+            arrays |= {f"network.{name}": one for name, one in arrays_of(self.network).items()}
         for i, fitted in enumerate(self.fitted.values()):
             arrays |= {f"frames{i}.{name}": array for name, array in fitted.items()}
         return arrays, {
