@@ -111,6 +111,16 @@ def check_outputs(paths: Iterable[Path], output: Path | None, force: bool) -> No
         check_writable(path.parent if new else path, force)
 
 
+def counted(found: Mapping[str, Sequence[Event]]) -> str:
+    """How many events were found in how many recordings.
+
+    >>> counted({"a.wav": [Event("a.wav", 0, 1, "lamp")], "b.wav": []})
+    '1 event in 2 recordings'
+    """
+    count = sum(map(len, found.values()))
+    return f"{count} event{'s' * (count != 1)} in {len(found)} recording{'s' * (len(found) != 1)}"
+
+
 def write(
     format: str,
     targets: Sequence[Target],

@@ -10,7 +10,7 @@ from asd.commands.clips import load_model, write_text
 from asd.config import WINDOW_S
 from fewshot.console import Problems, positive_float, positive_int, progress, use_threads
 from fewshot.errors import InputError
-from fewshot.event_files import check_outputs, files_in, plan, write
+from fewshot.event_files import check_outputs, counted, files_in, plan, write
 from fewshot.events import CSV_HEADER, LIVE_LINES, Event
 from fewshot.inputs import STDIN, recordings, standard_input
 from fewshot.tables import csv_text
@@ -99,10 +99,7 @@ def monitor(args: argparse.Namespace) -> int:
         write(format, targets, events, durations, args.force)
     if args.scores_out is not None:
         write_text(args.scores_out, csv_text(_curve_rows(found)), args.force)
-    count = sum(map(len, events.values()))
-    args.console.info(
-        f"{count} event{'s' * (count != 1)} in {len(found)} recording{'s' * (len(found) != 1)}"
-    )
+    args.console.info(counted(events))
     return problems.status(len(found))
 
 

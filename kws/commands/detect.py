@@ -27,7 +27,7 @@ from fewshot.console import (
     write_whole,
 )
 from fewshot.errors import InputError
-from fewshot.event_files import add_output, check_outputs, files_in, plan, write
+from fewshot.event_files import add_output, check_outputs, counted, files_in, plan, write
 from fewshot.events import (
     CSV_HEADER,
     Event,
@@ -178,10 +178,7 @@ def _detect(args: argparse.Namespace) -> int:
         found = search.files(durations, problems)
     if found and not live:
         write(format, targets, found, durations, args.force)
-    count = sum(map(len, found.values()))
-    args.console.info(
-        f"{count} event{'s' * (count != 1)} in {len(found)} recording{'s' * (len(found) != 1)}"
-    )
+    args.console.info(counted(found))
     return problems.status(len(found))
 
 

@@ -22,7 +22,7 @@ from fewshot.console import (
     write_whole,
 )
 from fewshot.errors import InputError
-from fewshot.event_files import add_output, check_outputs, plan, write
+from fewshot.event_files import add_output, check_outputs, counted, plan, write
 from fewshot.events import CSV_HEADER, LIVE_LINES
 from fewshot.inputs import STDIN, recordings, standard_input
 from fewshot.tables import csv_text
@@ -230,10 +230,7 @@ def _monitor(args: argparse.Namespace, durations: dict[str, float], problems: Pr
         return problems.status(0)
     if live is None:
         write(format, targets, found, durations, args.force)
-    count = sum(map(len, found.values()))
-    args.console.info(
-        f"{count} event{'s' * (count != 1)} in {len(found)} recording{'s' * (len(found) != 1)}"
-    )
+    args.console.info(counted(found))
     return problems.status(len(found))
 
 
