@@ -1,6 +1,6 @@
 """What the benchmark of task folders reports of events that are found."""
 
-import importlib.util
+import importlib
 import math
 from pathlib import Path
 
@@ -15,11 +15,13 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 def script():
     patch = pytest.MonkeyPatch()
     patch.syspath_prepend(BENCHMARKS)
-    spec = importlib.util.spec_from_file_location("kws_accuracy", BENCHMARKS / "kws_accuracy.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    yield module
+    yield importlib.import_module("kws_accuracy")
     patch.undo()
+
+
+@pytest.fixture(scope="module")
+def candidates(script):
+    return importlib.import_module("kws_rows").Candidates
 
 
 def events(*rows):
@@ -44,8 +46,9 @@ FOUND = {
 }
 
 
-def test_thresholds_of_all_keywords_of_each_and_given(script, parts):
-    found = script.report(parts, FOUND, -1.5)
+def test_thresholds_of_all_keywords_of_each_and_given(script, parts, candidates):
+    found = {name: candidates(own) for name, own in FOUND.items()}
+    found = script.report(parts, found, -1.5)
     assert found["validation_f"] == pytest.approx(4 / 5)
     assert found["threshold"] == -3.5
     assert (found["p"], found["r"], found["f"]) == pytest.approx((3 / 4, 1, 6 / 7))
@@ -54,8 +57,9 @@ def test_thresholds_of_all_keywords_of_each_and_given(script, parts):
     assert found["best_f"] == pytest.approx(6 / 7)
 
 
-def test_a_keyword_that_validation_never_shows_is_not_detected(script, parts):
-    found = dict(FOUND, validation=events(("yes", 1, -1.0)))
+def test_a_keyword_that_validation_never_shows_is_not_detected(script, parts, candidates):
+    shown = {"validation": events(("yes", 1, -1.0)), "test": FOUND["test"]}
+    found = {name: candidates(own) for name, own in shown.items()}
     assert script.report(parts, found, None)["individual_f"] == 0.5
 
 
