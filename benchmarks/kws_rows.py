@@ -5,7 +5,8 @@ without whitening, other surroundings and calibration; "mfcc" and "hfcc" search 
 "adacos" train a network on the clips alone (minutes per fold), with "unreversed" without classes of
 reversed segments. All search for barycentres; "shots", "raw shots" and so on search for every clip
 ("raw shots" is the nearest peer), "default msdtw", "raw msdtw" and so on for all clips of a keyword
-in one multi-sample template.
+in one multi-sample template. "sliding adacos" has no templates: a network with one embedding per
+segment, whose similarities to the keywords are compared to a threshold.
 """
 
 import math
@@ -17,6 +18,7 @@ from typing import Protocol
 
 import multisample
 import numpy as np
+import sliding
 
 import kws
 from fewshot import audio
@@ -36,11 +38,14 @@ ROWS = (
     *("default", "shots", "raw", "raw shots", "mfcc", "mfcc shots", "hfcc", "hfcc shots"),
     *("default msdtw", "raw msdtw", "mfcc msdtw", "hfcc msdtw"),
 )
-TRAINED = tuple(
-    f"{loss}{classes}{templates}"
-    for loss in ("tacos", "adacos")
-    for classes in ("", " unreversed")
-    for templates in ("", " shots", " msdtw")
+TRAINED = (
+    *(
+        f"{loss}{classes}{templates}"
+        for loss in ("tacos", "adacos")
+        for classes in ("", " unreversed")
+        for templates in ("", " shots", " msdtw")
+    ),
+    *("sliding adacos", "sliding adacos unreversed"),
 )
 CEPSTRA = {"mfcc": mfcc, "hfcc": hfcc}
 CEPSTRA_HOP_S = 0.01
@@ -161,6 +166,13 @@ def system_of(
         return cepstral(clips, mode, cepstra)
     if frames == "raw":
         return raw(clips, mode)
+    if frames == "sliding":
+        return sliding.learn(
+            [EnrolledClip.of(clip) for clip in clips],
+            reversed_classes="unreversed" not in row,
+            epochs=epochs,
+            seed=seed,
+        )
     config = KwsConfig(templates="barycenter" if mode == "msdtw" else mode)
     if frames in ("tacos", "adacos"):
         config = replace(
