@@ -8,50 +8,29 @@ that a run can be resumed.
     python benchmarks/kws_accuracy.py --data ../shared/data --task timit --fold 1
     python benchmarks/kws_accuracy.py --data ../shared/data --row default --row mfcc --jobs 2
 
-Rows: "default" is what kws-enroll and kws-detect do; "shots" searches for every clip; "raw" takes
-the pre-trained frames as they are, without whitening, other surroundings and calibration; "raw
-shots" is that with every clip, the nearest peer; "mfcc", "mfcc shots", "hfcc" and "hfcc shots"
-search cepstra; "tacos", "tacos shots", "adacos" and "adacos shots" train a network on the clips
-alone (minutes per fold), and with "unreversed", as in "tacos unreversed shots", do so without
-classes of reversed segments.
+What the rows are stands in kws_rows.py.
 """
 
 import argparse
 import json
-import math
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from kws_rows import ROWS, TRAINED, Found, System, context_of, system_of
 
-import kws
-from fewshot import audio
-from fewshot.encoders.external import BUNDLED, load_encoder
 from fewshot.events import Event, read_events
-from fewshot.features import hfcc, mfcc
-from kws.clips import EnrolledClip, LoadedClip, clips_from_csv, load_clips
+from kws.clips import LoadedClip, clips_from_csv, load_clips
 from kws.config import KwsConfig
-from kws.enrollment import CONTEXT_S
-from kws.evaluation import evaluate, tune, tune_per_keyword
-from kws.frames import borders_s, embed
-from kws.search import Searcher
-from kws.templates import Template, templates_of
+from kws.evaluation import evaluate
 
 TASKS = ("fsdd", "wakewords/clean", "wakewords/10dB", "telephone", "timit", "timit/cut")
-ROWS = ("default", "shots", "raw", "raw shots", "mfcc", "mfcc shots", "hfcc", "hfcc shots")
-TRAINED = (
-    *("tacos", "tacos shots", "tacos unreversed", "tacos unreversed shots"),
-    *("adacos", "adacos shots", "adacos unreversed", "adacos unreversed shots"),
-)
 PARTS = ("validation", "test")
-CEPSTRA = {"mfcc": mfcc, "hfcc": hfcc}
-CEPSTRA_HOP_S = 0.01
 FULL_BAND_HZ = (60.0, 7600.0)
 BANDS_HZ = {"fsdd": (60.0, 3900.0), "telephone": (250.0, 3450.0)}
 """Range of the cepstra's filters where a task has less than the full band."""
@@ -75,27 +54,6 @@ class Part:
     truth: list[Event]
 
 
-@dataclass(frozen=True)
-class System:
-    """What a row searches with.
-
-    Attributes
-    ----------
-    templates : list of Template
-    frames_of : callable
-        Frames of a recording, from its path.
-    borders_s : callable
-        On- and offset in seconds of frames, from their numbers and the recording's duration.
-    threshold : float or None
-        The one that enrolment chose by itself.
-    """
-
-    templates: list[Template]
-    frames_of: Callable[[Path], np.ndarray]
-    borders_s: Callable[[int, int, float], tuple[float, float]]
-    threshold: float | None = None
-
-
 def recordings_of(folder: Path, fold: str, part: str) -> dict[str, float]:
     """Recordings of a part and their durations in seconds."""
     rows = (folder / fold / f"{part}_sentences.csv").read_text().split()[1:]
@@ -114,32 +72,9 @@ def parts_of(folder: Path, fold: str) -> dict[str, Part]:
     }
 
 
-def conditioned(path: Path) -> np.ndarray:
-    """A whole recording as detection sees it."""
-    return audio.normalise(audio.read(path))
-
-
-def candidates(system: System, path: Path, name: str, duration_s: float) -> list[Event]:
-    """Every best match in a recording that overlaps with no better one."""
-    searcher = Searcher.of(system.templates)
-    return [
-        Event(
-            name,
-            *system.borders_s(m.onset_frame, m.offset_frame, duration_s),
-            system.templates[m.template].keyword,
-            m.score,
-        )
-        for m in searcher.push(system.frames_of(path)) + searcher.finish()
-    ]
-
-
-def search(system: System, part: Part) -> list[Event]:
-    """Candidates in all recordings of a part."""
-    return [
-        event
-        for name, duration_s in part.durations.items()
-        for event in candidates(system, part.folder / name, name, duration_s)
-    ]
+def search(system: System, part: Part) -> Found:
+    """What a system finds in all recordings of a part."""
+    return system.search(part.folder, part.durations)
 
 
 def figures(part: Part, found: Sequence[Event]) -> dict[str, float]:
@@ -148,31 +83,23 @@ def figures(part: Part, found: Sequence[Event]) -> dict[str, float]:
     return {"f": result.f_score, "p": result.precision, "r": result.recall}
 
 
-def report(
-    parts: Mapping[str, Part], found: Mapping[str, Sequence[Event]], threshold: float | None
-) -> dict:
+def report(parts: Mapping[str, Part], found: Mapping[str, Found], threshold: float | None) -> dict:
     """Tune on the validation part, score on the test part; also at a threshold that is given."""
-    tuned = tune(parts["validation"].truth, found["validation"])
-
-    def kept(part: str, limit: float) -> list[Event]:
-        return [e for e in found[part] if e.score >= limit]
-
+    truth = {name: part.truth for name, part in parts.items()}
+    tuned = found["validation"].tune(truth["validation"])
+    kept = found["test"].at(tuned.threshold)
     out = {"validation_f": tuned.f_score, "threshold": tuned.threshold}
-    out |= figures(parts["test"], kept("test", tuned.threshold))
-    # A keyword without candidates to tune on is never detected.
-    of = tune_per_keyword(parts["validation"].truth, found["validation"]).thresholds
-    each = [e for e in found["test"] if e.score >= of.get(e.label, math.inf)]
-    out["individual_f"] = figures(parts["test"], each)["f"]
+    out |= figures(parts["test"], kept)
+    of = found["validation"].tune_per_keyword(truth["validation"]).thresholds
+    out["individual_f"] = figures(parts["test"], found["test"].at(of))["f"]
     if threshold is not None:
-        own = figures(parts["test"], kept("test", threshold))
+        own = figures(parts["test"], found["test"].at(threshold))
         out |= {f"own_{key}": value for key, value in own.items()}
         out["own_threshold"] = threshold
-        own = figures(parts["validation"], kept("validation", threshold))
+        own = figures(parts["validation"], found["validation"].at(threshold))
         out["own_validation_f"] = own["f"]
-    truth = parts["test"].truth
-    best = tune(truth, found["test"])
-    ratio = length_ratio(truth, kept("test", tuned.threshold))
-    return out | {"best_f": best.f_score, "length_ratio": ratio}
+    best = found["test"].tune(truth["test"])
+    return out | {"best_f": best.f_score, "length_ratio": length_ratio(truth["test"], kept)}
 
 
 def length_ratio(truth: Sequence[Event], found: Sequence[Event]) -> float:
@@ -204,33 +131,6 @@ def run_fold(
     return {"seed": seed, "enrol_s": enrol_s} | score(system, parts_of(folder, fold))
 
 
-def context_of(row: str) -> float:
-    """How much of the sound around a clip a row's frames may see, in seconds."""
-    return 0.0 if row.split()[0] in CEPSTRA else CONTEXT_S
-
-
-def system_of(
-    row: str, clips: Sequence[LoadedClip], band_hz: tuple[float, float], epochs: int, seed: int
-) -> System:
-    """What a row searches with, learnt from clips."""
-    frames, mode = row.split()[0], "shots" if row.endswith("shots") else "barycenter"
-    if frames in CEPSTRA:
-        cepstra = partial(CEPSTRA[frames], low_hz=band_hz[0], high_hz=band_hz[1])
-        return cepstral(clips, mode, cepstra)
-    if frames == "raw":
-        return raw(clips, mode)
-    config = KwsConfig(templates=mode)
-    if frames in ("tacos", "adacos"):
-        config = replace(
-            config,
-            encoder="scratch",
-            loss=frames,
-            epochs=epochs,
-            reversed_classes="unreversed" not in row,
-        )
-    return enrolled(kws.enroll(clips, config=config, seed=seed))
-
-
 def some_of(clips: Sequence[LoadedClip], count: int, seed: int) -> list[LoadedClip]:
     """Clips of which each keyword keeps so many, drawn at random."""
     rng, kept = np.random.default_rng(seed), set()
@@ -247,66 +147,6 @@ def score(system: System, parts: Mapping[str, Part]) -> dict:
     seconds = sum(sum(part.durations.values()) for part in parts.values())
     realtime = seconds / (time.perf_counter() - started)
     return {"realtime": realtime} | report(parts, found, system.threshold)
-
-
-def enrolled(model: kws.KeywordModel) -> System:
-    """What enrolment made."""
-    return System(
-        model.templates,
-        lambda path: embed(model.source, conditioned(path)),
-        lambda a, b, d: borders_s(model.source, a, b, d),
-        model.threshold,
-    )
-
-
-def raw(clips: Sequence[LoadedClip], mode: str) -> System:
-    """The pre-trained encoder's frames as they are."""
-    encoder = load_encoder(BUNDLED)
-    shots: dict[str, list[np.ndarray]] = {}
-    for clip in map(EnrolledClip.of, clips):
-        before, samples, after = clip.parts()
-        shots.setdefault(clip.label, []).append(_unit(encoder.embed(samples, before, after)))
-    return System(
-        [Template(k, frames) for k, own in shots.items() for frames in templates_of(own, mode)],
-        lambda path: _unit(encoder.embed(conditioned(path))),
-        lambda a, b, d: borders_s(encoder, a, b, d),
-    )
-
-
-def cepstral(
-    clips: Sequence[LoadedClip], mode: str, cepstra: Callable[[np.ndarray], np.ndarray]
-) -> System:
-    """Cepstra with their deltas, mean and variance normalised."""
-    found = [cepstra(clip.samples) for clip in clips]
-    mean, deviation = _statistics(np.concatenate(found))
-    shots: dict[str, list[np.ndarray]] = {}
-    for clip, frames in zip(clips, found, strict=True):
-        if len(frames) >= 8:
-            shots.setdefault(clip.clip.label, []).append(_unit((frames - mean) / deviation))
-
-    def frames_of(path: Path) -> np.ndarray:
-        frames = cepstra(audio.read(path))
-        mean, deviation = _statistics(frames)
-        return _unit((frames - mean) / deviation)
-
-    return System(
-        [Template(k, frames) for k, own in shots.items() for frames in templates_of(own, mode)],
-        frames_of,
-        _cepstral_borders,
-    )
-
-
-def _cepstral_borders(onset: int, offset: int, duration_s: float) -> tuple[float, float]:
-    return max(0.0, (onset - 0.5) * CEPSTRA_HOP_S), min(duration_s, (offset - 0.5) * CEPSTRA_HOP_S)
-
-
-def _statistics(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return frames.mean(axis=0), np.maximum(frames.std(axis=0), 1e-6)
-
-
-def _unit(frames: np.ndarray) -> np.ndarray:
-    norms = np.linalg.norm(frames, axis=1, keepdims=True)
-    return (frames / np.maximum(norms, 1e-9)).astype(np.float32)
 
 
 def _job(

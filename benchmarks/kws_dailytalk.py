@@ -5,7 +5,7 @@
 
 --dailytalk is the unpacked DailyTalk (https://github.com/keonlee9420/DailyTalk), the folder that
 holds data/; --kws-dailytalk is a clone of the labels
-(https://github.com/wilkinghoff/kws-dailytalk). For every row of kws_accuracy.py the keywords are
+(https://github.com/wilkinghoff/kws-dailytalk). For every row of kws_rows.py the keywords are
 enrolled from their five clips each, and event-based F, P and R in per cent are printed for the
 validation and the test part: with one threshold for all keywords ("global"), with one for each
 ("individual"), both tuned on the validation part, and with the one that enrolment chose by itself
@@ -16,25 +16,14 @@ with --isolated they hear the clip alone, as the papers' systems did.
 
 import argparse
 import csv
-import math
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PureWindowsPath
 
-from kws_accuracy import (
-    FULL_BAND_HZ,
-    PARTS,
-    ROWS,
-    TRAINED,
-    Part,
-    System,
-    context_of,
-    figures,
-    search,
-    system_of,
-)
+from kws_accuracy import FULL_BAND_HZ, PARTS, Part, figures, search
+from kws_rows import ROWS, TRAINED, System, context_of, system_of
 
 from fewshot import audio
 from fewshot.errors import InputError, one_line
@@ -42,7 +31,6 @@ from fewshot.events import Event, read_events
 from fewshot.tables import read_text
 from kws.clips import Clip, load_clips
 from kws.config import KwsConfig
-from kws.evaluation import tune, tune_per_keyword
 
 AUDIO_PAGE = "https://github.com/keonlee9420/DailyTalk"
 LABELS_PAGE = "https://github.com/wilkinghoff/kws-dailytalk"
@@ -115,21 +103,16 @@ def check_there(paths: Sequence[Path], remedy: str) -> None:
 def measured(system: System, parts: dict[str, Part]) -> dict[str, dict[str, dict[str, float]]]:
     """F-score, precision and recall by kind of threshold and part."""
     found = {name: search(system, part) for name, part in parts.items()}
-    validation = parts["validation"].truth, found["validation"]
-    keywords = {template.keyword for template in system.templates}
-    limits = {
-        "global": dict.fromkeys(keywords, tune(*validation).threshold),
-        "individual": tune_per_keyword(*validation).thresholds,
+    truth, validation = parts["validation"].truth, found["validation"]
+    limits: dict[str, float | Mapping[str, float]] = {
+        "global": validation.tune(truth).threshold,
+        "individual": validation.tune_per_keyword(truth).thresholds,
     }
     if system.threshold is not None:
-        limits["own"] = dict.fromkeys(keywords, system.threshold)
+        limits["own"] = system.threshold
     return {
-        kind: {
-            # A keyword without candidates to tune on is never detected.
-            name: figures(part, [e for e in found[name] if e.score >= of.get(e.label, math.inf)])
-            for name, part in parts.items()
-        }
-        for kind, of in limits.items()
+        kind: {name: figures(part, found[name].at(limit)) for name, part in parts.items()}
+        for kind, limit in limits.items()
     }
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from kws_accuracy import TASKS, candidates, conditioned, enrolled, recordings_of
+from kws_accuracy import TASKS, recordings_of
+from kws_rows import conditioned, enrolled
 from tqdm import tqdm
 
 import kws
@@ -134,7 +135,7 @@ def main() -> None:
         for fold, model in ((f, m) for (t, f), m in models.items() if t == task):
             system, recordings = enrolled(model), recordings_of(folder, fold, "test")
             truth = read_events(folder / fold / "test_keywords.csv")
-            found = [e for n, s in recordings.items() for e in candidates(system, folder / n, n, s)]
+            found = system.search(folder, recordings).events
             ordered = np.sort(scores[task, fold])[::-1]
             at = [
                 float(np.append(ordered, LEAST)[min(int(rate * hours), len(ordered))])

@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from kws_accuracy import enrolled, parts_of, score
+from kws_accuracy import parts_of, score
+from kws_rows import enrolled
 from torch import nn
 
 from kws.clips import EnrolledClip, clips_from_csv, load_clips

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from kws_accuracy import enrolled, figures, parts_of, search
+from kws_accuracy import figures, parts_of, search
+from kws_rows import enrolled
 
 import kws
 from fewshot.audio import SAMPLE_RATE
 from fewshot.augment import coloured_noise
 from kws.clips import LoadedClip, clips_from_csv, load_clips, trimmed
 from kws.enrollment import CONTEXT_S
-from kws.evaluation import tune
 
 TASKS = ("fsdd", "timit/cut", "wakewords/clean")
 BELOW_CLIP_DB = {"silence": 60.0, "noise": 20.0, "loud noise": 10.0}
@@ -59,8 +59,8 @@ def run_fold(task: str, folder: Path, fold: str, around: str, trim: bool) -> dic
     system = enrolled(kws.enroll(clips))
     part = parts_of(folder, fold)["validation"]
     found = search(system, part)
-    own = figures(part, [e for e in found if e.score >= system.threshold])
-    return {"f": tune(part.truth, found).f_score, "own_f": own["f"]}
+    own = figures(part, found.at(system.threshold))
+    return {"f": found.tune(part.truth).f_score, "own_f": own["f"]}
 
 
 def main(argv: Sequence[str] | None = None) -> None:

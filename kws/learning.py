@@ -171,10 +171,8 @@ def learn_encoder(
         loss = TACosLoss(n_classes, n_positions).to(device)
 
         def batches(_epoch: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-            for indices in _epoch_indices(data, generator).split(batch_size):
-                features, labels = _batch(data, indices)
-                features, labels = mixup(features, labels, generator)
-                yield spec_augment(features, generator).to(device), labels.to(device)
+            for features, labels in epoch_batches(data, batch_size, generator):
+                yield features.to(device), labels.to(device)
 
         losses = train(
             nn.ModuleList([encoder, loss]),
@@ -187,6 +185,30 @@ def learn_encoder(
             generator=generator,
         )
     return encoder.eval(), losses
+
+
+def epoch_batches(
+    data: TrainingSet, batch_size: int, generator: torch.Generator
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """One pass over the oversampled segments, with mixup and SpecAugment.
+
+    Parameters
+    ----------
+    data : TrainingSet
+    batch_size : int
+    generator : torch.Generator
+        Of the order and the augmentation.
+
+    Yields
+    ------
+    features : torch.Tensor, shape (batch_size, T, mels)
+        The last batch may be smaller.
+    labels : torch.Tensor, shape (batch_size, n_classes, n_positions)
+        Joint labels, each summing to 1.
+    """
+    for indices in _epoch_indices(data, generator).split(batch_size):
+        features, labels = mixup(*_batch(data, indices), generator)
+        yield spec_augment(features, generator), labels
 
 
 def _epoch_indices(data: TrainingSet, generator: torch.Generator) -> torch.Tensor:

@@ -1,11 +1,17 @@
 """What the benchmark of task folders reports of events that are found."""
 
+import importlib
 import math
 from pathlib import Path
 
 import pytest
 
 from fewshot.events import Event
+
+
+@pytest.fixture(scope="module")
+def candidates(script):
+    return importlib.import_module("kws_rows").Candidates
 
 
 def events(*rows):
@@ -30,8 +36,9 @@ FOUND = {
 }
 
 
-def test_thresholds_of_all_keywords_of_each_and_given(script, parts):
-    found = script.report(parts, FOUND, -1.5)
+def test_thresholds_of_all_keywords_of_each_and_given(script, parts, candidates):
+    found = {name: candidates(own) for name, own in FOUND.items()}
+    found = script.report(parts, found, -1.5)
     assert found["validation_f"] == pytest.approx(4 / 5)
     assert found["threshold"] == -3.5
     assert (found["p"], found["r"], found["f"]) == pytest.approx((3 / 4, 1, 6 / 7))
@@ -40,8 +47,9 @@ def test_thresholds_of_all_keywords_of_each_and_given(script, parts):
     assert found["best_f"] == pytest.approx(6 / 7)
 
 
-def test_a_keyword_that_validation_never_shows_is_not_detected(script, parts):
-    found = dict(FOUND, validation=events(("yes", 1, -1.0)))
+def test_a_keyword_that_validation_never_shows_is_not_detected(script, parts, candidates):
+    shown = {"validation": events(("yes", 1, -1.0)), "test": FOUND["test"]}
+    found = {name: candidates(own) for name, own in shown.items()}
     assert script.report(parts, found, None)["individual_f"] == 0.5
 
 

@@ -8,7 +8,6 @@ import soundfile
 
 from fewshot.errors import InputError
 from fewshot.events import Event
-from kws.templates import Template
 
 RATE = 44100
 CHIRPS = {"cash": (500, 2500), "credit card": (4000, 800)}
@@ -102,7 +101,7 @@ def test_sentences_without_keywords_are_recordings_too(script, tree):
 
 
 def test_keywords_are_found_with_both_kinds_of_threshold(script, tree, capsys):
-    rows = ["--row", "mfcc", "--row", "hfcc shots"]
+    rows = ["--row", "mfcc", "--row", "hfcc shots", "--row", "mfcc msdtw"]
     assert script.main(arguments(*tree) + rows) == 0
     out, err = capsys.readouterr()
     head, rule, *lines = [line.strip("| ").split(" | ") for line in out.splitlines()]
@@ -111,7 +110,9 @@ def test_keywords_are_found_with_both_kinds_of_threshold(script, tree, capsys):
     ]
     assert len(rule[0].split("|")) == 8
     assert [line[:2] for line in lines] == [
-        [row, kind] for row in ("mfcc", "hfcc shots") for kind in ("global", "individual")
+        [row, kind]
+        for row in ("mfcc", "hfcc shots", "mfcc msdtw")
+        for kind in ("global", "individual")
     ]
     assert {cell for line in lines for cell in line[2:]} == {"100.00"}
     assert err == ""
@@ -131,9 +132,10 @@ def test_figures_worked_by_hand(script, tree, monkeypatch):
         stray = Event(part.truth[0].filename, 0.1, 0.4, "visa", 50.0)
         return right + wrong + [stray] * (part is parts["test"])
 
-    monkeypatch.setattr(script, "search", found)
-    templates = [Template(label, np.empty((0, 1))) for label in (*levels, "visa")]
-    result = script.measured(script.System(templates, None, None, threshold=0.5), parts)
+    rows = importlib.import_module("kws_rows")
+    monkeypatch.setattr(script, "search", lambda *given: rows.Candidates(found(*given)))
+    system = rows.TemplateSystem([*levels, "visa"], None, None, threshold=0.5)
+    result = script.measured(system, parts)
     assert list(result) == ["global", "individual", "own"]
     perfect = {"f": 1.0, "p": 1.0, "r": 1.0}
     assert result["individual"] == {"validation": perfect, "test": perfect}
