@@ -1,5 +1,6 @@
 """KWS-DailyTalk's benchmark on a small tree of the same shape."""
 
+import importlib
 from dataclasses import replace
 
 import numpy as np

@@ -1,24 +1,12 @@
 """The benchmark of digit sequences on a small tree of tones."""
 
-import importlib
-from pathlib import Path
-
 import numpy as np
 import pytest
 import soundfile
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 RATE = 16000
 PITCHES = {"one": (400, 900), "two": (3000, 1500), "six": (700, 3500)}
 HEADER = "idx,event_label,event_onset,event_offset,file,scene_label"
-
-
-@pytest.fixture(scope="module")
-def script():
-    patch = pytest.MonkeyPatch()
-    patch.syspath_prepend(BENCHMARKS)
-    yield importlib.import_module("kws_digits")
-    patch.undo()
 
 
 def chirp(rng, word):

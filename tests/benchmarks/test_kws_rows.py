@@ -1,6 +1,5 @@
 """The rows of the keyword benchmarks, on chirps: what they search with and how."""
 
-import importlib
 from pathlib import Path
 
 import numpy as np
@@ -10,18 +9,9 @@ import soundfile
 from fewshot.events import Event
 from kws.clips import Clip, LoadedClip
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 RATE = 16000
 PITCHES = {"up": (500, 2500), "down": (4000, 800)}
 BAND_HZ = (60.0, 7600.0)
-
-
-@pytest.fixture(scope="module")
-def rows():
-    patch = pytest.MonkeyPatch()
-    patch.syspath_prepend(BENCHMARKS)
-    yield importlib.import_module("kws_rows")
-    patch.undo()
 
 
 def chirp(rng, word):
@@ -58,11 +48,11 @@ def recording(tmp_path_factory):
 
 @pytest.mark.parametrize("frames", ["default", "raw", "mfcc", "hfcc"])
 @pytest.mark.parametrize("templates", ["", " shots", " msdtw"])
-def test_words_are_found_without_training(rows, clips, recording, frames, templates):
+def test_words_are_found_without_training(script, clips, recording, frames, templates):
     row = "shots" if frames + templates == "default shots" else frames + templates
-    assert row in rows.ROWS
+    assert row in script.ROWS
     folder, truth = recording
-    system = rows.system_of(row, clips, BAND_HZ, 1, 0)
+    system = script.system_of(row, clips, BAND_HZ, 1, 0)
     found = system.search(folder, {"a.wav": 3.0})
     tuned = found.tune(truth)
     assert tuned.f_score == 1.0
@@ -70,15 +60,15 @@ def test_words_are_found_without_training(rows, clips, recording, frames, templa
     assert (system.threshold is None) == (row not in ("default", "shots"))
 
 
-def test_multi_sample_templates_of_a_trained_network(rows, clips, recording):
+def test_multi_sample_templates_of_a_trained_network(script, clips, recording):
     folder, truth = recording
-    system = rows.system_of("adacos unreversed msdtw", clips, BAND_HZ, 5, 0)
+    system = script.system_of("adacos unreversed msdtw", clips, BAND_HZ, 5, 0)
     assert system.keywords == ["down", "up"]
     assert system.search(folder, {"a.wav": 3.0}).tune(truth).f_score == 1.0
 
 
-def test_all_rows_have_names_of_their_own(rows):
-    names = (*rows.ROWS, *rows.TRAINED)
+def test_all_rows_have_names_of_their_own(script):
+    names = (*script.ROWS, *script.TRAINED)
     assert len(set(names)) == len(names)
-    contexts = [rows.context_of(row) for row in ("mfcc msdtw", "raw", "sliding adacos")]
+    contexts = [script.context_of(row) for row in ("mfcc msdtw", "raw", "sliding adacos")]
     assert [context > 0 for context in contexts] == [False, True, True]

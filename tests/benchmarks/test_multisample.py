@@ -1,24 +1,11 @@
 """Multi-sample templates against a few lines of NumPy; with one shot, against the search."""
 
-import importlib
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from kws import calibration, halves
 from kws.search import score_curves, search
 from kws.templates import Template
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-@pytest.fixture(scope="module")
-def script():
-    patch = pytest.MonkeyPatch()
-    patch.syspath_prepend(BENCHMARKS)
-    yield importlib.import_module("multisample")
-    patch.undo()
 
 
 def frames(rng, n, dim=8):

@@ -1,6 +1,5 @@
 """The sliding-window baseline: its network, its boxes and their thresholds."""
 
-import importlib
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +10,7 @@ from fewshot.events import Event
 from fewshot.features import log_mel
 from kws.clips import Clip, EnrolledClip, LoadedClip
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 HOP_S = 256 / 16000
-
-
-@pytest.fixture(scope="module")
-def script():
-    patch = pytest.MonkeyPatch()
-    patch.syspath_prepend(BENCHMARKS)
-    yield importlib.import_module("sliding")
-    patch.undo()
 
 
 def naive_boxes(curve, length, threshold, duration_s):
