@@ -4,7 +4,7 @@ The shots are aligned to one of them, the reference. A cell of the search costs 
 frames costs that are aligned to the reference's frame: a matrix of costs instead of one per shot,
 which is searched as that of a single template (K. Wilkinghoff and A. Cornaggia-Urrigshardt,
 "Multi-sample dynamic time warping for few-shot keyword spotting", arXiv 2404.14903). The reference
-is the shot that warps to the others at the least cost; the paper takes a barycentre.
+is the shot that warps to the others at the least cost.
 """
 
 from collections.abc import Sequence
