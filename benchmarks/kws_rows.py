@@ -1,12 +1,13 @@
 """Rows of `kws_accuracy.py` and `kws_dailytalk.py`: ways to make frames and templates.
 
-"default" is what kws-enroll and kws-detect do; "raw" takes the pre-trained frames as they are,
-without whitening, other surroundings and calibration; "mfcc" and "hfcc" search cepstra; "tacos" and
-"adacos" train a network on the clips alone (minutes per fold), with "unreversed" without classes of
-reversed segments. All search for barycentres; "shots", "raw shots" and so on search for every clip
-("raw shots" is the nearest peer), "default msdtw", "raw msdtw" and so on for all clips of a keyword
-in one multi-sample template. "sliding adacos" has no templates: a network with one embedding per
-segment, whose similarities to the keywords are compared to a threshold.
+"default" is what kws-enroll and kws-detect do, "own" the same with the encoder "speech"; "raw"
+takes the pre-trained frames as they are, without whitening, other surroundings and calibration;
+"mfcc" and "hfcc" search cepstra; "tacos" and "adacos" train a network on the clips alone (minutes
+per fold), with "unreversed" without classes of reversed segments. All search for barycentres;
+"shots", "raw shots" and so on search for every clip ("raw shots" is the nearest peer), "default
+msdtw", "raw msdtw" and so on for all clips of a keyword in one multi-sample template. "sliding
+adacos" has no templates: a network with one embedding per segment, whose similarities to the
+keywords are compared to a threshold.
 """
 
 import math
@@ -22,7 +23,7 @@ import sliding
 
 import kws
 from fewshot import audio
-from fewshot.encoders.external import BUNDLED, load_encoder
+from fewshot.encoders.external import BUNDLED, OWN, load_encoder
 from fewshot.events import Event
 from fewshot.features import hfcc, mfcc
 from kws.clips import EnrolledClip, LoadedClip
@@ -35,7 +36,8 @@ from kws.selection import Match
 from kws.templates import Template, templates_of
 
 ROWS = (
-    *("default", "shots", "raw", "raw shots", "mfcc", "mfcc shots", "hfcc", "hfcc shots"),
+    *("default", "shots", "own", "own shots", "raw", "raw shots"),
+    *("mfcc", "mfcc shots", "hfcc", "hfcc shots"),
     *("default msdtw", "raw msdtw", "mfcc msdtw", "hfcc msdtw"),
 )
 TRAINED = (
@@ -174,6 +176,8 @@ def system_of(
             seed=seed,
         )
     config = KwsConfig(templates="barycenter" if mode == "msdtw" else mode)
+    if frames == "own":
+        config = replace(config, encoder=OWN)
     if frames in ("tacos", "adacos"):
         config = replace(
             config,

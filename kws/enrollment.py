@@ -8,7 +8,7 @@ import numpy as np
 
 from fewshot import audio
 from fewshot.background import Background, bundled
-from fewshot.encoders.external import BUNDLED, ExternalEncoder, load_encoder
+from fewshot.encoders.external import NAMES, ExternalEncoder, load_encoder
 from fewshot.errors import InputError
 from fewshot.training import resolve_device
 from kws.calibration import (
@@ -129,7 +129,7 @@ def enroll(
     """
     if config is None:
         config = add_to.config if add_to else KwsConfig()
-    if config.encoder not in (SCRATCH, BUNDLED):
+    if config.encoder not in (SCRATCH, *NAMES):
         config = replace(config, encoder=str(Path(config.encoder).resolve()))
     device = resolve_device(device)
     loaded, problems = _loaded(clips, trim)

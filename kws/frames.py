@@ -132,8 +132,9 @@ class PretrainedFrames:
         """As in `FrameSource`."""
         return WhitenedStream(self.encoder.stream(before), self)
 
-    def to(self, _device: str) -> "PretrainedFrames":
-        """As in `FrameSource`; these encoders run on the CPU."""
+    def to(self, device: str) -> "PretrainedFrames":
+        """As in `FrameSource`; encoders from ONNX files stay on the CPU."""
+        self.encoder.to(device)
         return self
 
     def whiten(self, frames: np.ndarray) -> np.ndarray:

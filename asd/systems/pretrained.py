@@ -15,7 +15,7 @@ from asd.representations import Representation
 from asd.representations.pretrained import Pretrained
 from asd.representations.reduced import Reduced
 from asd.systems.view import System, View
-from fewshot.encoders.external import BUNDLED, load_encoder
+from fewshot.encoders.external import NAMES, load_encoder
 from fewshot.errors import InputError
 
 PRETRAINED: dict[str, System] = {"pretrained": (View(Pretrained(), Centres(16), scaled=False),)}
@@ -47,7 +47,7 @@ def with_encoder(system: System, encoder: str | Path) -> System:
 def _encoded(representation: Representation, encoder: str | Path) -> Representation | None:
     if isinstance(representation, Pretrained):
         load_encoder(encoder)
-        name = BUNDLED if str(encoder) == BUNDLED else str(Path(encoder).resolve())
+        name = str(encoder) if str(encoder) in NAMES else str(Path(encoder).resolve())
         return replace(representation, encoder=name)
     if isinstance(representation, Reduced):
         base = _encoded(representation.base, encoder)

