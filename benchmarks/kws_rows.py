@@ -1,6 +1,6 @@
 """Rows of `kws_accuracy.py` and `kws_dailytalk.py`: ways to make frames and templates.
 
-"default" is what kws-enroll and kws-detect do, "own" the same with the encoder "speech"; "raw"
+"default" is what kws-enroll and kws-detect do, "speech" the same with the encoder of that name; "raw"
 takes the pre-trained frames as they are, without whitening, other surroundings and calibration;
 "mfcc" and "hfcc" search cepstra; "tacos" and "adacos" train a network on the clips alone (minutes
 per fold), with "unreversed" without classes of reversed segments. All search for barycentres;
@@ -36,7 +36,7 @@ from kws.selection import Match
 from kws.templates import Template, templates_of
 
 ROWS = (
-    *("default", "shots", "own", "own shots", "raw", "raw shots"),
+    *("default", "shots", "speech", "speech shots", "raw", "raw shots"),
     *("mfcc", "mfcc shots", "hfcc", "hfcc shots"),
     *("default msdtw", "raw msdtw", "mfcc msdtw", "hfcc msdtw"),
 )
@@ -176,7 +176,7 @@ def system_of(
             seed=seed,
         )
     config = KwsConfig(templates="barycenter" if mode == "msdtw" else mode)
-    if frames == "own":
+    if frames == OWN:
         config = replace(config, encoder=OWN)
     if frames in ("tacos", "adacos"):
         config = replace(
