@@ -1,13 +1,13 @@
 """Rows of `kws_accuracy.py` and `kws_dailytalk.py`: ways to make frames and templates.
 
-"default" is what kws-enroll and kws-detect do, "speech" the same with the encoder of that name; "raw"
-takes the pre-trained frames as they are, without whitening, other surroundings and calibration;
-"mfcc" and "hfcc" search cepstra; "tacos" and "adacos" train a network on the clips alone (minutes
-per fold), with "unreversed" without classes of reversed segments. All search for barycentres;
-"shots", "raw shots" and so on search for every clip ("raw shots" is the nearest peer), "default
-msdtw", "raw msdtw" and so on for all clips of a keyword in one multi-sample template. "sliding
-adacos" has no templates: a network with one embedding per segment, whose similarities to the
-keywords are compared to a threshold.
+"default" is what kws-enroll and kws-detect do, "speech" the same with the encoder of that name;
+"raw" takes the pre-trained frames as they are, without whitening, other surroundings and
+calibration; "mfcc" and "hfcc" search cepstra; "tacos" and "adacos" train a network on the clips
+alone (minutes per fold), with "unreversed" without classes of reversed segments. All search for
+barycentres; "shots", "raw shots" and so on search for every clip ("raw shots" is the nearest peer),
+"default msdtw", "raw msdtw" and so on for all clips of a keyword in one multi-sample template.
+"sliding adacos" has no templates: a network with one embedding per segment, whose similarities to
+the keywords are compared to a threshold.
 """
 
 import math

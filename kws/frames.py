@@ -15,6 +15,7 @@ from torch import nn
 from fewshot import audio
 from fewshot.background import Background
 from fewshot.encoders.external import GRID, EncoderSpec, ExternalEncoder, FrameStream
+from fewshot.networks import arrays_of
 from kws.segments import FIRST_FRAME_S, HOP, PADDING, SAMPLE_RATE, FrameExtractor
 
 
@@ -82,8 +83,7 @@ class SegmentFrames:
 
     def tensors(self) -> dict[str, np.ndarray]:
         """The encoder's parameters, by name."""
-        state = self.encoder.state_dict()
-        return {name: t.cpu().contiguous().numpy() for name, t in state.items()}
+        return arrays_of(self.encoder)
 
     def load(self, tensors: dict[str, np.ndarray]) -> "SegmentFrames":
         """Take over parameters.
