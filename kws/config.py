@@ -34,9 +34,9 @@ class KwsConfig:
     Parameters
     ----------
     encoder : str
-        What makes the frames: "speech-embedding"; "speech", which is smaller and runs on a GPU
-        too; the file of another pre-trained encoder; or "scratch", a network that is trained on
-        the clips alone as in the papers.
+        What makes the frames: "speech-embedding"; "speech", which is faster and runs on a GPU
+        too, but finds less; the file of another pre-trained encoder; or "scratch", a network that
+        is trained on the clips alone as in the papers.
     templates : {"barycenter", "shots"}
         DBA barycentres of each keyword, or every clip.
     false_alarms_per_hour : float, optional

@@ -48,7 +48,7 @@ class Detector:
         self._templates = [t for t in model.templates if t.keyword in self.keywords]
         self._searcher = Searcher.of(
             self._templates,
-            thresholds=np.array([thresholds[t.keyword] for t in self._templates], np.float32),
+            thresholds=np.array([thresholds[t.keyword] for t in self._templates]),
             keyword_of=[self.keywords.index(t.keyword) for t in self._templates],
             keep_scores=keep_scores,
             parallel=parallel,

@@ -98,7 +98,7 @@ def enroll(
         it, coloured noise at many levels is generated.
     config : KwsConfig, optional
     device : {"auto", "cpu", "cuda", "mps"}
-        Where "scratch" is trained.
+        Where "scratch" is trained and "speech" computed.
     seed : int
         The same clips, settings, seed and machine give the same model.
     add_to : KeywordModel, optional
@@ -142,7 +142,7 @@ def enroll(
         recordings = list(_readable(_read, noise, problems))
         front = _trained(kept, keywords, recordings, config, device, seed, on_epoch)
     else:
-        encoder = load_encoder(config.encoder)
+        encoder = load_encoder(config.encoder).to(device)
         heard = _readable(lambda path: embed_file(encoder, path)[0], background, problems)
         front = pretrained(encoder, list(heard))
     frames = embed_clips(front.source, kept, seed=seed, on_clip=on_clip)

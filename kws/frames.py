@@ -133,7 +133,7 @@ class PretrainedFrames:
         return WhitenedStream(self.encoder.stream(before), self)
 
     def to(self, device: str) -> "PretrainedFrames":
-        """As in `FrameSource`; encoders from ONNX files stay on the CPU."""
+        """As in `FrameSource`; only the encoder "speech" leaves the CPU."""
         self.encoder.to(device)
         return self
 

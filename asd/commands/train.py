@@ -117,8 +117,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--encoder",
-        metavar="FILE",
-        help="other pre-trained embeddings, of an ONNX or TorchScript file (system pretrained)",
+        metavar="NAME_OR_FILE",
+        help="other pre-trained embeddings: speech, or an ONNX or TorchScript file (system "
+        "pretrained)",
     )
     parser.add_argument(
         "--false-alarm-rate",

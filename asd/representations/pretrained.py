@@ -4,7 +4,7 @@ Left open by the paper, and chosen here: the frames of a clip are those of windo
 it, at the encoder's own step. Windows of 960 ms are means of the frames that begin in them; an
 encoder that gives one vector per window says a window and a step of 960 ms in its description.
 During training, clips are averaged behind the last layer, over as many frames as the longest clip
-has (`MOST_FRAMES` at most), from a random one on; fewer are repeated. After training, frames of
+has (`MOST_S` at most), from a random one on; fewer are repeated. After training, frames of
 unit length are averaged; without a classifier, frames as they are. Single frames are scored by the
 least cosine distance to `asd.back_ends.Centres` of their section, for training clips with
 themselves among those, so that thresholds from their scores are too low.
@@ -40,8 +40,8 @@ from fewshot.networks import arrays_of, fill
 TIMES = ("before", "during", "after", "scores")
 DIM = 128
 WINDOW_S = 0.96
-MOST_FRAMES = 225
-"""Of a clip that is averaged during training; 18 s of the speech embedding."""
+MOST_S = 18.0
+"""Of a clip that is averaged during training."""
 FRAMES_BACK_END = Centres()
 """What single frames are scored by."""
 
@@ -53,7 +53,7 @@ class Pretrained(Representation):
     Parameters
     ----------
     encoder : str
-        "speech-embedding", or the absolute path of a file that
+        "speech-embedding", "speech", or the absolute path of a file that
         `fewshot.encoders.external.load_encoder` takes.
     time : {"before", "during", "after", "scores"}
         Where the frames of a clip are averaged: before the classifier is trained; inside of it, in
@@ -151,7 +151,7 @@ class Pretrained(Representation):
         counts = [len(own) for own in frames]
         checkpoint = training.checkpoint(self, encoder.spec.sha256)
         if self.time == "during":
-            n_frames = min(max(counts), MOST_FRAMES)
+            n_frames = min(max(counts), round(MOST_S * SAMPLE_RATE / encoder.spec.step))
             clip_of = None
 
             def inputs(indices: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

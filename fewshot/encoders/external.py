@@ -169,8 +169,11 @@ class ExternalEncoder:
         return np.concatenate(frames)
 
     def to(self, device: str) -> "ExternalEncoder":
-        """Compute there from now on; networks in ONNX files stay on the CPU."""
-        if isinstance(self._network, TorchNetwork):
+        """Compute there from now on, where the network is the package's own.
+
+        Those in files stay on the CPU: traced ones may hold on to the device they were made on.
+        """
+        if isinstance(self._network, TorchNetwork) and self.spec.name == OWN:
             self._network.to(device)
         return self
 

@@ -117,7 +117,8 @@ def load(path: str | Path) -> SpeechNet:
         If it is missing, damaged or something else.
     """
     tensors, _ = bundle.load(path, kind=KIND, version=VERSION)
-    net = SpeechNet()
+    with torch.random.fork_rng(devices=[]):
+        net = SpeechNet()
     try:
         net.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()})
     except RuntimeError as error:

@@ -20,7 +20,7 @@ class MeanFrames:
     Parameters
     ----------
     encoder : str, path or callable
-        "speech-embedding"; an ONNX or TorchScript file with its description beside it
+        "speech-embedding"; "speech"; an ONNX or TorchScript file with its description beside it
         (`fewshot.encoders.external.load_encoder`); or a function that maps a waveform (n,), float32
         at 16 kHz, to frames (n_frames, dim) or one embedding (dim,).
 

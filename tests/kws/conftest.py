@@ -41,7 +41,7 @@ def write_recording(path: Path) -> list[tuple[str, float, float]]:
     return events
 
 
-@pytest.fixture(scope="session", params=["speech-embedding", "scratch"])
+@pytest.fixture(scope="session", params=["speech-embedding", "speech", "scratch"])
 def sound(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> dict:
     """Clips, a recording with planted words, and a model learnt from the clips."""
     from kws import enroll

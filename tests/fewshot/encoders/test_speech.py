@@ -80,10 +80,18 @@ def test_the_package_brings_one_with_its_background():
     assert frames.shape == (50, encoder.spec.dim) == (50, len(background.mean))
 
 
+def test_loading_it_draws_no_random_numbers():
+    before = torch.get_rng_state()
+    load_encoder("speech")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 @pytest.mark.cuda
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_frames_on_a_gpu_are_those_of_the_processor():
     samples = np.random.default_rng(0).standard_normal(32000).astype(np.float32) / 10
     expected = load_encoder("speech").embed(samples)
     found = load_encoder("speech").to("cuda").embed(samples)
-    np.testing.assert_allclose(found, expected, atol=1e-3, rtol=1e-3)
+    # Convolutions there may round to ten bits.
+    cosines = (found * expected).sum(1) / np.linalg.norm(found, axis=1)
+    assert (cosines / np.linalg.norm(expected, axis=1)).min() > 0.999
