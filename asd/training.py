@@ -61,7 +61,7 @@ def train(
         `fewshot.encoders.wav2vec.load_wav2vec` reads.
     encoder : str or path, optional
         What pre-trained embeddings are computed by: "speech", or an ONNX or TorchScript file with
-        its description beside it (`fewshot.encoders.external`); by default "speech-embedding".
+        its description beside it (`fewshot.encoders.loading`); by default "speech-embedding".
     name : str
         What the model calls a system of one's own.
     threshold : str, optional

@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 import kws
 from fewshot import audio
-from fewshot.encoders.external import NAMES
+from fewshot.encoders.loading import NAMES
 from fewshot.events import Event, read_events
 from kws.clips import clips_from_csv, load_clips
 from kws.config import KwsConfig

@@ -23,7 +23,7 @@ import sliding
 
 import kws
 from fewshot import audio
-from fewshot.encoders.external import BUNDLED, OWN, load_encoder
+from fewshot.encoders.loading import BUNDLED, OWN, load_encoder
 from fewshot.events import Event
 from fewshot.features import hfcc, mfcc
 from kws.clips import EnrolledClip, LoadedClip

@@ -43,7 +43,7 @@ import numpy as np
 import torch
 
 from fewshot import audio
-from fewshot.encoders.external import BUNDLED, load_encoder
+from fewshot.encoders.loading import BUNDLED, load_encoder
 from osc import OpenSetClassifier
 from osc.config import UNKNOWN
 from osc.data import OPENNESS, SHOTS, Condition, LabelledClip, groups_of, read_condition

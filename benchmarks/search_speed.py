@@ -140,7 +140,7 @@ def search_hour(n_templates: int, minutes: float) -> tuple[float, int, float, fl
 def detect_minutes(n_templates: int, minutes: float) -> tuple[float, int, float, float]:
     """Detect in noise, from samples to events; as `search_hour`."""
     before_mb = peak_mb()
-    from fewshot.encoders.external import BUNDLED, load_encoder
+    from fewshot.encoders.loading import BUNDLED, load_encoder
     from kws.clips import EnrolledClip
     from kws.config import KwsConfig
     from kws.enrollment import pretrained

@@ -8,7 +8,8 @@ import numpy as np
 
 from fewshot import audio
 from fewshot.background import Background, bundled
-from fewshot.encoders.external import NAMES, ExternalEncoder, load_encoder
+from fewshot.encoders.external import ExternalEncoder
+from fewshot.encoders.loading import NAMES, load_encoder
 from fewshot.errors import InputError
 from fewshot.training import resolve_device
 from kws.calibration import (

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from fewshot import audio, bundle
-from fewshot.encoders.external import EncoderSpec, find_encoder
+from fewshot.encoders.external import EncoderSpec
+from fewshot.encoders.loading import find_encoder
 from fewshot.encoders.temporal import TemporalResNet
 from fewshot.errors import InputError
 from fewshot.events import Event

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fewshot import audio
 from fewshot.background import Background
-from fewshot.encoders.external import BUNDLED, load_encoder
+from fewshot.encoders.loading import BUNDLED, load_encoder
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ from torch.nn.functional import cosine_similarity
 
 from fewshot import audio
 from fewshot.background import bundled
-from fewshot.encoders.external import BUNDLED, load_encoder
+from fewshot.encoders.loading import BUNDLED, load_encoder
 from fewshot.encoders.speech import HOP, WINDOW, SpeechNet, load, save
 from fewshot.errors import InputError
 from kws.frames import PretrainedFrames

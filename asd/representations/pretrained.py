@@ -26,13 +26,8 @@ from asd.names import TARGET
 from asd.representations import Describer, Key, Representation, Training
 from asd.representations.network import Network, OneBranch
 from fewshot.audio import SAMPLE_RATE
-from fewshot.encoders.external import (
-    BUNDLED,
-    EncoderSpec,
-    ExternalEncoder,
-    find_encoder,
-    load_encoder,
-)
+from fewshot.encoders.external import EncoderSpec, ExternalEncoder
+from fewshot.encoders.loading import BUNDLED, find_encoder, load_encoder
 from fewshot.encoders.shallow import ShallowEncoder
 from fewshot.errors import InputError
 from fewshot.networks import arrays_of, fill
@@ -54,7 +49,7 @@ class Pretrained(Representation):
     ----------
     encoder : str
         "speech-embedding", "speech", or the absolute path of a file that
-        `fewshot.encoders.external.load_encoder` takes.
+        `fewshot.encoders.loading.load_encoder` takes.
     time : {"before", "during", "after", "scores"}
         Where the frames of a clip are averaged: before the classifier is trained; inside of it, in
         training and afterwards; after a training on single frames; or never, but their scores,

@@ -15,7 +15,7 @@ from asd.representations import Representation
 from asd.representations.pretrained import Pretrained
 from asd.representations.reduced import Reduced
 from asd.systems.view import System, View
-from fewshot.encoders.external import NAMES, load_encoder
+from fewshot.encoders.loading import NAMES, load_encoder
 from fewshot.errors import InputError
 
 PRETRAINED: dict[str, System] = {"pretrained": (View(Pretrained(), Centres(16), scaled=False),)}
@@ -28,7 +28,7 @@ def with_encoder(system: System, encoder: str | Path) -> System:
     ----------
     system : tuple of View
     encoder : str or path
-        As `fewshot.encoders.external.load_encoder` takes it.
+        As `fewshot.encoders.loading.load_encoder` takes it.
 
     Raises
     ------

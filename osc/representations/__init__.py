@@ -8,7 +8,7 @@ from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 
-from fewshot.encoders.external import NAMES
+from fewshot.encoders.loading import NAMES
 from fewshot.errors import InputError
 from osc.config import DEFAULT
 from osc.representations.external import SUFFIXES, External
@@ -68,7 +68,7 @@ def create(representation: object, options: Mapping[str, object] | None = None) 
     ----------
     representation : str, path, callable or Representation
         One of `REPRESENTATIONS` or "default"; "speech-embedding", "speech", or the ONNX or
-        TorchScript file of an encoder (`fewshot.encoders.external`); a function that maps a
+        TorchScript file of an encoder (`fewshot.encoders.loading`); a function that maps a
         waveform (n,) at 16 kHz to frames (n_frames, dim) or one embedding (dim,); or an object,
         which is copied.
     options : mapping, optional

@@ -6,7 +6,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from fewshot.encoders.external import ExternalEncoder, load_encoder
+from fewshot.encoders.external import ExternalEncoder
+from fewshot.encoders.loading import load_encoder
 from fewshot.errors import InputError
 from osc.vectors import unit
 
@@ -21,7 +22,7 @@ class MeanFrames:
     ----------
     encoder : str, path or callable
         "speech-embedding"; "speech"; an ONNX or TorchScript file with its description beside it
-        (`fewshot.encoders.external.load_encoder`); or a function that maps a waveform (n,), float32
+        (`fewshot.encoders.loading.load_encoder`); or a function that maps a waveform (n,), float32
         at 16 kHz, to frames (n_frames, dim) or one embedding (dim,).
 
     Notes

@@ -7,7 +7,7 @@ from typing import Self
 import numpy as np
 import torch
 
-from fewshot.encoders.external import BUNDLED
+from fewshot.encoders.loading import BUNDLED
 from fewshot.encoders.shallow import ShallowEncoder
 from osc.representations.external import MeanFrames
 from osc.representations.learnt import Learnt

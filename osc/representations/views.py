@@ -17,7 +17,8 @@ from scipy.fft import dct, rfft
 
 from fewshot import audio, bundle
 from fewshot.audio import SAMPLE_RATE
-from fewshot.encoders.external import BUNDLED, ExternalEncoder, load_encoder
+from fewshot.encoders.external import ExternalEncoder
+from fewshot.encoders.loading import BUNDLED, load_encoder
 from fewshot.errors import InputError
 from fewshot.features import mel_filterbank
 from osc.vectors import tiled, unit

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from fewshot import background, bundle
 from fewshot.background import KIND, VERSION, Background
-from fewshot.encoders.external import SPEECH_EMBEDDING
+from fewshot.encoders.loading import SPEECH_EMBEDDING
 from fewshot.errors import InputError
 
 

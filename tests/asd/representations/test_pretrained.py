@@ -21,7 +21,8 @@ from asd.representations.pretrained import DIM, TIMES, Pretrained
 from asd.representations.reduced import Reduced
 from asd.synthesis import write_dataset
 from asd.systems import SYSTEMS, View, with_encoder
-from fewshot.encoders.external import ExternalEncoder, load_encoder
+from fewshot.encoders.external import ExternalEncoder
+from fewshot.encoders.loading import load_encoder
 from fewshot.errors import InputError
 
 sys.path.insert(0, str(Path(__file__).parents[1]))

@@ -5,7 +5,7 @@ import torch
 from fewshot import bundle
 from fewshot.background import bundled
 from fewshot.encoders import speech
-from fewshot.encoders.external import load_encoder
+from fewshot.encoders.loading import load_encoder
 from fewshot.encoders.speech import HOP, WINDOW, SpeechNet
 from fewshot.errors import InputError
 

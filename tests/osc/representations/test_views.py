@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from fewshot import audio
-from fewshot.encoders.external import BUNDLED, ExternalEncoder, load_encoder
+from fewshot.encoders.external import ExternalEncoder
+from fewshot.encoders.loading import BUNDLED, load_encoder
 from fewshot.errors import InputError
 from osc.representations import views
 from osc.representations.views import OtherSounds, ThreeViews, clip_views
