@@ -36,7 +36,7 @@ from kws.selection import Match
 from kws.templates import Template, templates_of
 
 ROWS = (
-    *("default", "shots", "speech", "speech shots", "raw", "raw shots"),
+    *("default", "shots", "speech", "raw", "raw shots"),
     *("mfcc", "mfcc shots", "hfcc", "hfcc shots"),
     *("default msdtw", "raw msdtw", "mfcc msdtw", "hfcc msdtw"),
 )

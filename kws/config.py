@@ -34,8 +34,8 @@ class KwsConfig:
     Parameters
     ----------
     encoder : str
-        What makes the frames: "speech-embedding"; "speech", which is faster and runs on a GPU
-        too, but finds less; the file of another pre-trained encoder; or "scratch", a network that
+        What makes the frames: "speech-embedding"; "speech", which is faster and can run on a
+        GPU, but finds less; the file of another pre-trained encoder; or "scratch", a network that
         is trained on the clips alone as in the papers.
     templates : {"barycenter", "shots"}
         DBA barycentres of each keyword, or every clip.

@@ -35,6 +35,8 @@ GAP = 8000
 """Samples of silence between files."""
 MARGIN_S = 0.15
 """Kept around speech."""
+BATCH, CROP = 16, 100
+"""Crops of a step, and frames of a crop."""
 EVERY = 250
 """Steps between reports."""
 ROOM = 8000
@@ -104,7 +106,11 @@ def _joined(speech: Path, rows: list[dict[str, str]]) -> tuple[np.ndarray, np.nd
     samples, loud = [np.zeros(GAP, np.float32)], [np.zeros(GAP // HOP, bool)]
     margin = round(MARGIN_S * 16000 / HOP)
     for row in rows:
-        sound = audio.normalise(audio.read(speech / row["file"]))
+        try:
+            sound = audio.normalise(audio.read(speech / row["file"]))
+        except InputError as error:
+            print(f"left out: {error}", flush=True)
+            continue
         sound = np.pad(sound, (0, -len(sound) % HOP))
         own = _loud(sound)
         if not own.any():
@@ -138,18 +144,16 @@ def _heard(samples: np.ndarray) -> np.ndarray:
 class Crops:
     """Random crops of the long recording, distorted, with what is wanted of their frames."""
 
-    def __init__(self, work: Path, part: str, n_frames: int) -> None:
+    def __init__(self, work: Path, part: str) -> None:
         self.samples = np.load(work / f"{part}.samples.npy", mmap_mode="r")
         self.targets = np.load(work / f"{part}.targets.npy", mmap_mode="r")
         self.loud = np.load(work / f"{part}.loud.npy")
-        self.n_frames = n_frames
-        self.length = (n_frames - 1) * HOP + WINDOW
 
     def draw(self, starts: np.ndarray) -> tuple[torch.Tensor, ...]:
-        """Samples (n, length), targets (n, n_frames, 96), whether loud (n, n_frames)."""
-        frames = starts[:, None] + np.arange(self.n_frames)
-        first = starts * HOP - WINDOW // 2
-        samples = np.stack([self.samples[a : a + self.length] for a in first])
+        """Samples (n, length), targets (n, CROP, 96), whether loud (n, CROP)."""
+        frames = starts[:, None] + np.arange(CROP)
+        length = (CROP - 1) * HOP + WINDOW
+        samples = np.stack([self.samples[a : a + length] for a in starts * HOP - WINDOW // 2])
         return (
             torch.from_numpy(samples.astype(np.float32) / 32767),
             torch.from_numpy(self.targets[frames].astype(np.float32)),
@@ -159,7 +163,7 @@ class Crops:
     def starts(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """First frames of random crops that lie within the recording."""
         margin = WINDOW // HOP + 1
-        last = len(self.loud) - self.n_frames - margin
+        last = len(self.loud) - CROP - margin
         if last <= margin:
             raise InputError(f"{len(self.loud) * HOP / 16000:.0f} s of speech are too few")
         return rng.integers(margin, last, n)
@@ -197,7 +201,7 @@ def distorted(x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     octaves = torch.log2(hz.clamp(min=50.0) / 1000)
     bump = uniform(-12, 12) * torch.exp(-((octaves - uniform(-3, 3)) ** 2))
     spectrum = spectrum * torch.where(some(0.6), 10 ** ((uniform(-4, 4) * octaves + bump) / 20), 1)
-    babble = spectrum[torch.randperm(n, generator=generator)].conj()
+    babble = torch.fft.rfft(x.flip(1), size)[torch.randperm(n, generator=generator)]
     colour = torch.exp(-uniform(0, 2) * torch.log(hz.clamp(min=50.0)) / 2)
     noise = torch.fft.rfft(torch.randn(n, length, generator=generator), size) * colour
     noise = torch.where(some(0.3), babble, noise)
@@ -245,20 +249,18 @@ def train(args: argparse.Namespace) -> None:
     torch.set_num_threads(args.threads)
     rng = np.random.default_rng(args.seed)
     generator = torch.Generator().manual_seed(args.seed)
-    net = SpeechNet()
-    crops, valid = (Crops(args.work, part, args.frames) for part in ("train", "valid"))
-    if args.start:
-        net = load(args.start)
+    net = load(args.start) if args.start else SpeechNet()
+    crops, valid = (Crops(args.work, part) for part in ("train", "valid"))
     optimiser = torch.optim.AdamW(net.parameters(), lr=args.rate, weight_decay=0.01)
     average = {name: value.clone() for name, value in net.state_dict().items()}
     clean = valid.draw(valid.starts(128, np.random.default_rng(0)))
     noisy = (distorted(clean[0], torch.Generator().manual_seed(0)), *clean[1:])
-    started, total = time.perf_counter(), 0.0
+    started, recent = time.perf_counter(), []
     for step in range(1, args.steps + 1):
         for group in optimiser.param_groups:
             group["lr"] = args.rate * min(1, step / 200, 1.02 - step / args.steps)
-        x, *wanted = crops.draw(crops.starts(args.batch, rng))
-        factors = 0.9 + 0.2 * torch.rand(args.batch, generator=generator)
+        x, *wanted = crops.draw(crops.starts(BATCH, rng))
+        factors = 0.9 + 0.2 * torch.rand(BATCH, generator=generator)
         net.train()
         loss = distance(net, (distorted(x, generator), *wanted), factors)
         if not torch.isfinite(loss):
@@ -267,7 +269,7 @@ def train(args: argparse.Namespace) -> None:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
         optimiser.step()
-        total += loss.item()
+        recent.append(loss.item())
         for name, value in net.state_dict().items():
             if value.is_floating_point():
                 average[name].lerp_(value, max(0.003, 1 / step))
@@ -278,12 +280,12 @@ def train(args: argparse.Namespace) -> None:
             with torch.inference_mode():
                 far = [distance(mean, batch, torch.ones(128)).item() for batch in (clean, noisy)]
             print(
-                f"{time.perf_counter() - started:.0f} s, step {step}: {total / EVERY:.4f}; "
+                f"{time.perf_counter() - started:.0f} s, step {step}: {np.mean(recent):.4f}; "
                 f"held out {far[0]:.4f}, distorted {far[1]:.4f}",
                 flush=True,
             )
-            total = 0.0
-            save(mean, args.output, SOURCE, force=True)
+            recent.clear()
+            save(mean, args.output, SOURCE)
 
 
 def main() -> None:
@@ -303,14 +305,15 @@ def main() -> None:
     learn.add_argument("work", type=Path)
     learn.add_argument("-o", "--output", type=Path, required=True)
     learn.add_argument("--steps", type=int, default=8000)
-    learn.add_argument("--batch", type=int, default=16)
-    learn.add_argument("--frames", type=int, default=100, help="of a crop")
     learn.add_argument("--rate", type=float, default=2e-3)
     learn.add_argument("--start", type=Path, help="network to go on from, with a new schedule")
     learn.add_argument("--threads", type=int, default=2)
     learn.set_defaults(run=train)
     args = parser.parse_args()
-    args.run(args)
+    try:
+        args.run(args)
+    except (InputError, FileNotFoundError) as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

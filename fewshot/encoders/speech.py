@@ -16,8 +16,9 @@ from fewshot.networks import arrays_of
 FILE = resources.files("fewshot") / "data" / "speech.encoder"
 KIND = "speech encoder"
 VERSION = 1
-DIM = 96
 
+DIM = 96
+"""Values per frame."""
 HOP = 320
 """Samples between frames."""
 SPECTRUM, SPECTRAL_HOP, N_FFT = 400, 160, 512
@@ -37,16 +38,10 @@ class SpeechNet(nn.Module):
     """Convolutions over time and frequency of log-Mel spectra, then dilated ones over time.
 
     Nothing is padded in time, so that frames do not depend on where a recording is cut.
-
-    Parameters
-    ----------
-    dim : int
-        Values per frame.
     """
 
-    def __init__(self, dim: int = DIM) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.dim = dim
         bank = mel_filterbank(N_MELS, N_FFT, 16000, LOW_HZ, HIGH_HZ)
         self.register_buffer("bank", bank, persistent=False)
         self.register_buffer("hann", torch.hann_window(SPECTRUM), persistent=False)
@@ -68,10 +63,10 @@ class SpeechNet(nn.Module):
             )
             for dilation in DILATIONS
         )
-        self.embed = nn.Conv1d(WIDTH, dim, 1)
+        self.embed = nn.Conv1d(WIDTH, DIM, 1)
 
     def forward(self, samples: torch.Tensor) -> torch.Tensor:
-        """Map (batch, n) in [-1, 1] to (batch, 1 + (n - WINDOW) // HOP, dim), not normalised."""
+        """Map (batch, n) in [-1, 1] to (batch, 1 + (n - WINDOW) // HOP, DIM), not normalised."""
         return self.frames(self.spectra(samples))
 
     def spectra(self, samples: torch.Tensor) -> torch.Tensor:
@@ -89,8 +84,8 @@ class SpeechNet(nn.Module):
         return self.embed(x).transpose(1, 2)
 
 
-def save(net: SpeechNet, path: str | Path, source: str, *, force: bool = False) -> None:
-    """Write a network, in half precision.
+def save(net: SpeechNet, path: str | Path, source: str) -> None:
+    """Write a network, in half precision, over a file that is there.
 
     Parameters
     ----------
@@ -98,14 +93,12 @@ def save(net: SpeechNet, path: str | Path, source: str, *, force: bool = False) 
     path : path
     source : str
         What it was trained on, of whom, under which licences.
-    force : bool
-        Replace a file that is there.
     """
     tensors = {
         name: array.astype(np.float16) if array.dtype == np.float32 else array
         for name, array in arrays_of(net).items()
     }
-    bundle.save(path, tensors, {"source": source}, kind=KIND, version=VERSION, force=force)
+    bundle.save(path, tensors, {"source": source}, kind=KIND, version=VERSION, force=True)
 
 
 def load(path: str | Path) -> SpeechNet:
@@ -117,6 +110,7 @@ def load(path: str | Path) -> SpeechNet:
         If it is missing, damaged or something else.
     """
     tensors, _ = bundle.load(path, kind=KIND, version=VERSION)
+    # The first values, which are replaced, would be drawn from everybody's random numbers.
     with torch.random.fork_rng(devices=[]):
         net = SpeechNet()
     try:

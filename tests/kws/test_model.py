@@ -55,10 +55,10 @@ def test_detections_do_not_depend_on_the_size_of_the_pushes(sound, block):
 def test_threshold_selects_among_candidates(sound):
     model = sound["model"]
     everything = model.detect(sound["recording"], candidates=True)
-    threshold = float(np.median([e.score for e in everything]))
-    assert model.detect(sound["recording"], threshold=threshold) == [
-        e for e in everything if e.score >= threshold
-    ]
+    for threshold in sorted(e.score for e in everything)[:: max(1, len(everything) // 5)]:
+        assert model.detect(sound["recording"], threshold=threshold) == [
+            e for e in everything if e.score >= threshold
+        ]
     assert all(e.filename == str(sound["recording"]) for e in everything)
 
 

@@ -41,22 +41,25 @@ def test_speech_is_collected_and_learnt_from(pretrain, tmp_path, capsys):
     for held, speaker in speakers.items():
         sf.write(tmp_path / f"{held}.wav", 0.1 * rng.standard_normal(6 * 16000), 16000)
         rows.append(f"{held}.wav,kathleen,{speaker},wet|paint,6.0")
-    rows.append(f"missing.wav,kathleen,{speakers[False]},turn|left|now,6.0")
+    rows.append(f"dropped.wav,kathleen,{speakers[False]},turn|left|now,6.0")
+    rows.append(f"missing.wav,kathleen,{speakers[False]},wet,6.0")
     sf.write(tmp_path / "silent.wav", np.zeros(16000), 16000)
     rows.append(f"silent.wav,kathleen,{speakers[False]},wet,1.0")
     (tmp_path / "manifest.csv").write_text("\n".join(rows))
     work = tmp_path / "work"
     pretrain.collect(tmp_path, work, {"left"}, 0)
+    told = capsys.readouterr().out
+    assert "left out" in told and "missing.wav" in told and "dropped.wav" not in told
     loud = np.load(work / "train.loud.npy")
     assert loud.sum() == 300 and len(loud) == 350
     assert np.load(work / "train.targets.npy").shape == (350, 96)
     output = tmp_path / "x.encoder"
-    patch = ["pretrain", "train", str(work), "-o", str(output), "--steps", "3", "--batch", "2"]
+    patch = ["pretrain", "train", str(work), "-o", str(output), "--steps", "3"]
     with pytest.MonkeyPatch.context() as context:
         context.setattr("sys.argv", [*patch, "--threads", "1"])
         pretrain.main()
     assert "step 3" in capsys.readouterr().out
-    assert load(output).dim == 96
+    assert load(output).embed.out_channels == 96
 
 
 def test_longer_vocal_tracts_move_spectra_down(pretrain):
@@ -80,10 +83,10 @@ def test_crops_hold_the_sound_around_their_frames(pretrain, tmp_path):
     np.save(tmp_path / "train.samples.npy", samples.astype(np.int16))
     np.save(tmp_path / "train.targets.npy", np.arange(n)[:, None].repeat(96, 1).astype(np.float16))
     np.save(tmp_path / "train.loud.npy", np.arange(n) % 2 == 0)
-    crops = pretrain.Crops(tmp_path, "train", 10)
+    crops = pretrain.Crops(tmp_path, "train")
     starts = crops.starts(50, np.random.default_rng(0))
     x, targets, loud = crops.draw(starts)
-    assert x.shape == (50, crops.length) and targets.shape == (50, 10, 96)
+    assert x.shape == (50, 99 * HOP + pretrain.WINDOW) and targets.shape == (50, 100, 96)
     middle = samples[starts * HOP] / 32767
     np.testing.assert_allclose(x[:, pretrain.WINDOW // 2], middle, rtol=1e-5)
     np.testing.assert_array_equal(targets[:, 0, 0], starts)

@@ -6,7 +6,7 @@ from fewshot import bundle
 from fewshot.background import bundled
 from fewshot.encoders import speech
 from fewshot.encoders.loading import load_encoder
-from fewshot.encoders.speech import HOP, WINDOW, SpeechNet
+from fewshot.encoders.speech import DIM, HOP, WINDOW, SpeechNet
 from fewshot.errors import InputError
 
 
@@ -29,7 +29,7 @@ def test_it_has_three_quarters_of_a_million_parameters(net):
 def test_a_frame_needs_a_window_and_each_further_one_a_hop(net, more):
     with torch.inference_mode():
         frames = net(torch.zeros(3, WINDOW + more))
-    assert frames.shape == (3, 1 + more // HOP, net.dim)
+    assert frames.shape == (3, 1 + more // HOP, DIM)
 
 
 def test_frames_are_those_of_their_windows_alone(net, sound):
