@@ -91,3 +91,21 @@ def test_crops_hold_the_sound_around_their_frames(pretrain, tmp_path):
     np.testing.assert_allclose(x[:, pretrain.WINDOW // 2], middle, rtol=1e-5)
     np.testing.assert_array_equal(targets[:, 0, 0], starts)
     np.testing.assert_array_equal(loud[:, 0], starts % 2 == 0)
+
+
+def test_muon_steps_along_orthogonal_matrices_of_the_gradients(pretrain):
+    generator = torch.Generator().manual_seed(0)
+    weights = [torch.randn(shape, generator=generator) for shape in ((6, 4, 3), (20, 5))]
+    before = [w.clone() for w in weights]
+    muon = pretrain.Muon(weights)
+    for weight in weights:
+        weight.grad = 1e-3 * torch.randn(weight.shape, generator=generator)
+    muon.step(0.1)
+    for weight, old in zip(weights, before, strict=True):
+        step = (old * (1 - 0.1 * pretrain.DECAY) - weight).flatten(1) / 0.1
+        u, _, vh = torch.linalg.svd(weight.grad.flatten(1), full_matrices=False)
+        scale = max(1, step.shape[0] / step.shape[1]) ** 0.5
+        # Five rounds of the iteration bring singular values near 1, not to it.
+        assert 0.6 < torch.linalg.svdvals(step).min() / scale
+        assert torch.linalg.svdvals(step).max() / scale < 1.3
+        assert (step * (u @ vh)).sum() / step.norm() / (u @ vh).norm() > 0.95
