@@ -27,7 +27,7 @@ from torch.nn.functional import cosine_similarity
 from fewshot import audio
 from fewshot.background import bundled
 from fewshot.encoders.loading import BUNDLED, load_encoder
-from fewshot.encoders.speech import HOP, WINDOW, SpeechNet, load, save
+from fewshot.encoders.speech import HOP, WINDOW, SpeechNet, save
 from fewshot.errors import InputError
 from kws.frames import PretrainedFrames
 
@@ -39,6 +39,8 @@ BATCH, CROP = 16, 100
 """Crops of a step, and frames of a crop."""
 RATE, DECAY = 2e-3, 0.01
 """Of biases and normalisations; of everything."""
+MOMENTUM = 0.95
+"""Of weights."""
 EVERY = 250
 """Steps between reports."""
 ROOM = 8000
@@ -260,16 +262,16 @@ class Muon:
     matrices only.
     """
 
-    def __init__(self, weights: list[torch.Tensor], momentum: float = 0.95) -> None:
-        self.weights, self.momentum = weights, momentum
+    def __init__(self, weights: list[torch.Tensor]) -> None:
+        self.weights = weights
         self.means = [torch.zeros_like(weight) for weight in weights]
 
     @torch.no_grad()
     def step(self, rate: float) -> None:
         """Move all weights against their gradients."""
         for weight, mean in zip(self.weights, self.means, strict=True):
-            mean.mul_(self.momentum).add_(weight.grad)
-            step = _orthogonal((weight.grad + self.momentum * mean).flatten(1))
+            mean.mul_(MOMENTUM).add_(weight.grad)
+            step = _orthogonal((weight.grad + MOMENTUM * mean).flatten(1))
             scale = max(1, step.shape[0] / step.shape[1]) ** 0.5
             weight.mul_(1 - rate * DECAY).sub_(rate * scale * step.view_as(weight))
 
@@ -291,7 +293,7 @@ def train(args: argparse.Namespace) -> None:
     torch.set_num_threads(args.threads)
     rng = np.random.default_rng(args.seed)
     generator = torch.Generator().manual_seed(args.seed)
-    net = load(args.start) if args.start else SpeechNet()
+    net = SpeechNet()
     crops, valid = (Crops(args.work, part) for part in ("train", "valid"))
     muon = Muon([p for p in net.parameters() if p.ndim > 1])
     adam = torch.optim.AdamW([p for p in net.parameters() if p.ndim == 1], weight_decay=DECAY)
@@ -349,7 +351,6 @@ def main() -> None:
     learn.add_argument("-o", "--output", type=Path, required=True)
     learn.add_argument("--steps", type=int, default=8000)
     learn.add_argument("--rate", type=float, default=0.04, help="of the weights")
-    learn.add_argument("--start", type=Path, help="network to go on from, with a new schedule")
     learn.add_argument("--threads", type=int, default=2)
     learn.set_defaults(run=train)
     args = parser.parse_args()
