@@ -216,9 +216,9 @@ def multisampled(
     frames of other speech, ``background``.
     """
     kept = [EnrolledClip.of(clip) for clip in clips]
-    by_keyword: dict[str, list[Sequence[np.ndarray]]] = {}
+    by_keyword: dict[str, list[list[np.ndarray]]] = {}
     for clip, frames in zip(kept, embed_clips(source, kept, seed=seed), strict=True):
-        by_keyword.setdefault(clip.label, []).append(frames)
+        by_keyword.setdefault(clip.label, []).append(frames.surroundings)
     templates = [
         multisample.align(keyword, same_surroundings)
         for keyword, own in sorted(by_keyword.items())

@@ -68,7 +68,12 @@ def main() -> None:
                 Template(keyword, made)
                 for keyword in keywords
                 for made in templates_of(
-                    [f[0] for f, c in zip(frames, clips, strict=True) if c.label == keyword], mode
+                    [
+                        f.surroundings[0]
+                        for f, c in zip(frames, clips, strict=True)
+                        if c.label == keyword
+                    ],
+                    mode,
                 )
             ]
             config = KwsConfig(encoder=SCRATCH, templates=mode)

@@ -112,7 +112,7 @@ def score_curves(
 def half_score(template: AlignedShots, frames: np.ndarray) -> float:
     """Score of the best path that ends in the last frame, as in `kws.halves`."""
     costs = np.ascontiguousarray(template.costs(frames).T)
-    return 0.0 - float(dtw.half_weighted_cost(costs))
+    return 0.0 - float(dtw.half_costs(costs, costs)[0])
 
 
 def search(templates: Sequence[AlignedShots], frames: np.ndarray) -> list[Match]:

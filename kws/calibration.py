@@ -1,7 +1,8 @@
 """What scores mean: against other sound, and from the enrolment clips alone."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,8 +20,21 @@ THRESHOLD = 5.0
 Chosen on the validation parts of `benchmarks/kws_accuracy.py`, as one number for all of them.
 """
 
-Clip = Sequence[np.ndarray]
-"""Frames of a clip, in one or several surroundings; shapes (n_frames, dim)."""
+
+@dataclass(frozen=True)
+class ClipFrames:
+    """Frames of a clip.
+
+    Attributes
+    ----------
+    surroundings : list of np.ndarray, shapes (n_frames, dim)
+        In one or several surroundings; first as it was recorded.
+    broken_off : np.ndarray or None, shape (n_frames, dim)
+        What is heard in their place where only the clip's beginning is said.
+    """
+
+    surroundings: list[np.ndarray] = field(repr=False)
+    broken_off: np.ndarray | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -71,8 +85,7 @@ def best_score(templates: Sequence[Template], frames: np.ndarray) -> float:
     float
         `NO_MATCH`, as a score of the first template, where none fits.
     """
-    wholes, halves = _best(templates, frames, max(1, len(frames)))
-    return float(_scores(templates, wholes, halves).max())
+    return float(_best(templates, frames, max(1, len(frames))).scores(templates).max())
 
 
 def peaks(templates: Sequence[Template], frames: np.ndarray, hop_s: float) -> np.ndarray:
@@ -91,7 +104,7 @@ def peaks(templates: Sequence[Template], frames: np.ndarray, hop_s: float) -> np
     np.ndarray, shape (n_templates, n_stretches)
         The first second, in which long templates do not end, is left out.
     """
-    return _scores(templates, *_peaks(templates, frames, hop_s))
+    return _peaks(templates, frames, hop_s).scores(templates)
 
 
 def calibrated(templates: Sequence[Template], frames: np.ndarray, hop_s: float) -> list[Template]:
@@ -108,8 +121,8 @@ def calibrated(templates: Sequence[Template], frames: np.ndarray, hop_s: float) 
     Notes
     -----
     Mean and standard deviation of the best scores in one second of sound each, by the whole path
-    and with its worse half (`kws.halves`). One threshold then means the same for short and long,
-    frequent and rare sounds.
+    and with its worse half (`kws.halves`), before anything is lost for how the match ends. One
+    threshold then means the same for short and long, frequent and rare sounds.
     """
     return [
         replace(
@@ -119,7 +132,9 @@ def calibrated(templates: Sequence[Template], frames: np.ndarray, hop_s: float) 
             half_mean=float(half.mean()),
             half_deviation=max(float(half.std()), 1e-3),
         )
-        for template, whole, half in zip(templates, *_peaks(templates, frames, hop_s), strict=True)
+        for template, whole, half, _ in zip(
+            templates, *_peaks(templates, frames, hop_s), strict=True
+        )
     ]
 
 
@@ -149,49 +164,51 @@ def held_out_peaks(templates: Sequence[Template], frames: np.ndarray, hop_s: flo
     )
 
 
-def _peaks(
-    templates: Sequence[Template], frames: np.ndarray, hop_s: float
-) -> tuple[np.ndarray, np.ndarray]:
+class _Matches(NamedTuple):
+    """Best match of each template in each stretch of sound, all of shape (n_templates, n).
+
+    ``wholes`` and ``halves`` are raw scores of the whole path and with its worse half, `NO_MATCH`
+    where there is no path; ``penalties`` are what the match loses for how it ends.
+    """
+
+    wholes: np.ndarray
+    halves: np.ndarray
+    penalties: np.ndarray
+
+    def scores(self, templates: Sequence[Template]) -> np.ndarray:
+        """Scores as the templates are calibrated, shape (n_templates, n)."""
+        return np.array(
+            [
+                (whole - t.mean) / t.deviation
+                if t.half_mean is None
+                else (half - t.half_mean) / t.half_deviation - penalty
+                for t, whole, half, penalty in zip(templates, *self, strict=True)
+            ]
+        )
+
+
+def _peaks(templates: Sequence[Template], frames: np.ndarray, hop_s: float) -> _Matches:
     """Of `_best` in every second but the first."""
     length = round(PEAK_S / hop_s)
-    wholes, halves = _best(templates, frames, length)
-    return wholes[:, 1:], halves[:, 1:]
+    return _Matches(*(found[:, 1:] for found in _best(templates, frames, length)))
 
 
-def _best(
-    templates: Sequence[Template], frames: np.ndarray, length: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Best whole path of each template that ends in each stretch of so many frames.
-
-    Returns
-    -------
-    wholes, halves : np.ndarray, shape (n_templates, n_frames // length)
-        Raw scores of the path and with its worse half; `NO_MATCH` where there is no path.
-    """
+def _best(templates: Sequence[Template], frames: np.ndarray, length: int) -> _Matches:
+    """Best whole path of each template that ends in each stretch of so many frames."""
     scores, starts = score_curves([t.frames for t in templates], frames)
     count = scores.shape[1] // length
     ends = scores[:, : count * length].reshape(len(templates), count, length).argmax(axis=2)
     ends += length * np.arange(count)
     wholes, halves = np.full((2, *ends.shape), NO_MATCH)
+    penalties = np.zeros(ends.shape)
     for k, s in np.ndindex(ends.shape):
         end = ends[k, s]
         start = starts[k, end]
         if start >= 0:
+            path, template = frames[start : end + 1], templates[k]
             wholes[k, s] = scores[k, end]
-            halves[k, s] = half_score(templates[k].frames, frames[start : end + 1])
-    return wholes, halves
-
-
-def _scores(templates: Sequence[Template], wholes: np.ndarray, halves: np.ndarray) -> np.ndarray:
-    """Scores of matches as the templates are calibrated, shape (n_templates, n)."""
-    return np.array(
-        [
-            (whole - t.mean) / t.deviation
-            if t.half_mean is None
-            else (half - t.half_mean) / t.half_deviation
-            for t, whole, half in zip(templates, wholes, halves, strict=True)
-        ]
-    )
+            halves[k, s], penalties[k, s] = half_score(template.frames, path, template.broken_off)
+    return _Matches(wholes, halves, penalties)
 
 
 def threshold_at_rate(best: np.ndarray, per_hour: float) -> tuple[float, float]:
@@ -229,15 +246,15 @@ def threshold_at_rate(best: np.ndarray, per_hour: float) -> tuple[float, float]:
 
 
 def enrolment_scores(
-    clips: Sequence[Sequence[Clip]],
+    clips: Sequence[Sequence[ClipFrames]],
     background: Sequence[np.ndarray],
-    make_templates: Callable[[int, Sequence[Clip]], Sequence[Template]],
+    make_templates: Callable[[int, Sequence[ClipFrames]], Sequence[Template]],
 ) -> EnrolmentScores:
     """Search every clip and the background for every keyword.
 
     Parameters
     ----------
-    clips : sequence of sequences of Clip
+    clips : sequence of sequences of ClipFrames
         Those of each keyword; they are searched in their first surroundings.
     background : sequence of np.ndarray, shapes (n_frames, dim)
         Embedded sound without keywords.
@@ -252,11 +269,12 @@ def enrolment_scores(
     rows, labels = [], []
     for keyword, own in enumerate(clips):
         for i, clip in enumerate(own):
-            row = [best_score(templates, clip[0]) for templates in full]
+            recorded = clip.surroundings[0]
+            row = [best_score(templates, recorded) for templates in full]
             rest = [*own[:i], *own[i + 1 :]]
             row[keyword] = np.nan
             if rest:
-                row[keyword] = best_score(make_templates(keyword, rest), clip[0])
+                row[keyword] = best_score(make_templates(keyword, rest), recorded)
             rows.append(row)
             labels.append(keyword)
     quiet = [[best_score(templates, sound) for templates in full] for sound in background]

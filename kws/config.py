@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fewshot.errors import InputError
 
 KIND = "keyword model"
-VERSION = 4
+VERSION = 5
 
 FRONT_END = {
     "sample_rate": 16000,

@@ -240,8 +240,8 @@ def longest_pieces(owner, count):
 
 
 @njit(cache=True, nogil=True)
-def half_weighted_cost(costs):
-    """Mean of two mean costs: of the best path that ends in the last frame, and its worse half.
+def half_costs(costs, others):
+    """Costs of the best path that ends in the last frame, and of the same path through others.
 
     The path is that of `advance`; its first half is in the first ``L // 2`` frames of the template.
 
@@ -249,12 +249,17 @@ def half_weighted_cost(costs):
     ----------
     costs : np.ndarray, shape (L, n), float32
         Costs of a template's frames at a recording's frames.
+    others : np.ndarray, shape (L, n), float32
+        Costs of other frames in the template's place.
 
     Returns
     -------
-    float
-        Each is a sum of costs of visited cells, divided by their number; inf where no path ends in
-        the last frame.
+    weighted : float
+        Mean of two mean costs: of the path, and of its worse half. Each is a sum of costs of
+        visited cells, divided by their number; inf where no path ends in the last frame.
+    gap : float
+        How much the path's second half costs more, in the mean over its cells, through the others;
+        0 where there is no path.
     """
     m, n = costs.shape
     D = np.full((m + 1, n + 2), np.inf, np.float32)
@@ -263,13 +268,14 @@ def half_weighted_cost(costs):
         for j in range(n):
             D[i + 1, j + 2] = costs[i, j] + min(D[i, j + 1], D[i, j], D[i - 1, j + 1])
     if D[m, n + 1] == np.inf:
-        return np.inf
-    sums, cells = np.zeros(2), np.zeros(2, np.int64)
+        return np.inf, 0.0
+    sums, cells, gap = np.zeros(2), np.zeros(2, np.int64), 0.0
     i, j = m, n + 1
     while i > 0:
         half = int(i > m // 2)
         sums[half] += costs[i - 1, j - 2]
         cells[half] += 1
+        gap += half * (others[i - 1, j - 2] - costs[i - 1, j - 2])
         direct, long, short = D[i - 1, j - 1], D[i - 1, j - 2], np.float32(np.inf)
         if i > 1:
             short = D[i - 2, j - 1]
@@ -280,7 +286,7 @@ def half_weighted_cost(costs):
         else:
             i, j = i - 2, j - 1
     worse = np.max(sums / np.maximum(cells, 1))
-    return (np.sum(sums) / np.sum(cells) + worse) / 2
+    return (np.sum(sums) / np.sum(cells) + worse) / 2, gap / cells[1]
 
 
 @njit(cache=True, nogil=True)

@@ -15,15 +15,13 @@ from fewshot.training import resolve_device
 from kws.calibration import (
     PEAK_S,
     THRESHOLD,
+    ClipFrames,
     EnrolmentScores,
     calibrated,
     enrolment_scores,
     estimate_threshold,
     held_out_peaks,
     threshold_at_rate,
-)
-from kws.calibration import (
-    Clip as ClipFrames,
 )
 from kws.clips import (
     Clip,
@@ -40,8 +38,8 @@ from kws.learning import background_segments, learn_encoder, training_set
 from kws.model import KeywordModel
 from kws.report import EnrolmentReport
 from kws.segments import SAMPLE_RATE, SEGMENT
-from kws.surroundings import embed_as_recorded, embed_in_speech
-from kws.templates import Template, templates_of
+from kws.surroundings import SAID, embed_as_recorded, embed_in_speech
+from kws.templates import Template, in_place, templates_of
 
 CONTEXT_S = 0.48
 """Sound around a clip that its frames may see, where its file holds some."""
@@ -233,8 +231,8 @@ def embed_clips(
 
     Returns
     -------
-    list of lists of np.ndarray, shapes (n_frames, dim)
-        One or two for each clip.
+    list of ClipFrames
+        Of networks that are trained on the clips alone, only as they were recorded.
     """
     rng = np.random.default_rng(seed)
     parts = [clip.parts() for clip in clips]
@@ -243,9 +241,11 @@ def embed_clips(
     for number, (before, samples, after) in enumerate(parts):
         if isinstance(source, PretrainedFrames):
             recorded = embed_as_recorded(source, parts[number], rng)
-            out.append([recorded, embed_in_speech(source, samples, pool, rng)])
+            in_speech = embed_in_speech(source, samples, pool, rng)
+            broken_off = embed_in_speech(source, samples, pool, rng, said=SAID)
+            out.append(ClipFrames([recorded, in_speech], broken_off))
         else:
-            out.append([embed(source, samples, before, after)])
+            out.append(ClipFrames([embed(source, samples, before, after)]))
         if on_clip is not None:
             on_clip(number + 1)
     return out
@@ -259,16 +259,22 @@ def make(
     Parameters
     ----------
     keyword : str
-    clips : sequence of lists of np.ndarray
+    clips : sequence of ClipFrames
         As `embed_clips` gives them.
     front : Front
     mode : {"barycenter", "shots"}
     """
-    templates = [
-        Template(keyword, frames)
-        for same_surroundings in zip(*clips, strict=True)
-        for frames in templates_of(same_surroundings, mode)
-    ]
+    broken_off = [clip.broken_off for clip in clips]
+    templates = []
+    for same_surroundings in zip(*(clip.surroundings for clip in clips), strict=True):
+        made, others = templates_of(same_surroundings, mode), broken_off
+        if mode == "barycenter":
+            known = broken_off[0] is not None
+            others = [in_place(made[0], same_surroundings, broken_off) if known else None]
+        templates += [
+            Template(keyword, frames, broken_off=other)
+            for frames, other in zip(made, others, strict=True)
+        ]
     if not len(front.background):
         return templates
     return calibrated(templates, front.background, front.source.hop_s)

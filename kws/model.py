@@ -234,6 +234,9 @@ class KeywordModel:
             tensors = {f"encoder.{name}": t for name, t in self.source.tensors().items()}
         tensors["clips.samples"] = np.concatenate([clip.samples for clip in self.clips])
         tensors["templates"] = np.concatenate([t.frames for t in self.templates])
+        if all(t.broken_off is not None for t in self.templates):
+            broken_off = [t.broken_off for t in self.templates]
+            tensors["templates.broken_off"] = np.concatenate(broken_off)
         header = {
             "keywords": self.keywords,
             "threshold": self.threshold,
@@ -283,9 +286,19 @@ class KeywordModel:
             EnrolledClip(**record, samples=samples)
             for record, samples in _cut(tensors["clips.samples"], header["clips"], "n_samples")
         ]
+        # Models of version 4, and those of networks without a background, have none of these.
+        stacked = tensors.get("templates.broken_off")
+        if stacked is not None and stacked.shape != tensors["templates"].shape:
+            raise ValueError("its templates do not fit each other")
+        records = header["templates"]
+        broken_off = [None] * len(records)
+        if stacked is not None:
+            broken_off = [other for _, other in _cut(stacked, records, "n_frames")]
         templates = [
-            Template(**record, frames=frames)
-            for record, frames in _cut(tensors["templates"], header["templates"], "n_frames")
+            Template(**(record | {"frames": frames, "broken_off": other}))
+            for (record, frames), other in zip(
+                _cut(tensors["templates"], records, "n_frames"), broken_off, strict=True
+            )
         ]
         if {t.keyword for t in templates} != {clip.label for clip in clips}:
             raise ValueError("its templates are not those of its clips")

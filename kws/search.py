@@ -159,6 +159,9 @@ class Searcher:
     halves : array of shape (n_templates, 2), optional
         Matches are scored with the worse half of their path, as deviations (second column) above
         these means (first column). Whole paths still say which is the best match at each time.
+    broken_off : sequence of (np.ndarray or None), optional
+        With ``halves``, what is heard in the place of each template's frames where the keyword is
+        broken off: matches that end like it lose in score (`kws.halves`).
     keyword_of : sequence of int, optional
         Keyword of each template, for `scores`; by default each has its own.
     keep_scores : bool
@@ -178,7 +181,7 @@ class Searcher:
     steps (1, 1), (1, 2) and (2, 1), cost ``1 - cosine`` and division by the number of visited
     cells, as `kws.dtw` defines it; then `Selection`. As skipped frames cost nothing, least cost
     favours paths that skip frames of the template: matches tend to be shorter than what was said.
-    The worse half is not in the dissertation.
+    The worse half and keywords that are broken off are not in the dissertation.
     """
 
     def __init__(
@@ -189,6 +192,7 @@ class Searcher:
         means: ArrayLike = 0.0,
         deviations: ArrayLike = 1.0,
         halves: ArrayLike | None = None,
+        broken_off: Sequence[np.ndarray | None] | None = None,
         keyword_of: Sequence[int] | None = None,
         keep_scores: bool = False,
         parallel: bool = True,
@@ -205,6 +209,7 @@ class Searcher:
         rescore = None if halves is None else self._half_score
         self._selection = Selection(self._curves.lengths, self._whole_thresholds, rescore)
         self._templates = templates
+        self._broken_off = [None] * len(templates) if broken_off is None else broken_off
         self._recent = np.empty((0, templates[0].shape[1]), np.float32)
         self._keyword_of = np.arange(len(templates)) if keyword_of is None else np.array(keyword_of)
         self._kept: list[np.ndarray] | None = [] if keep_scores else None
@@ -219,6 +224,7 @@ class Searcher:
             means=[t.mean for t in templates],
             deviations=[t.deviation for t in templates],
             halves=None if any(None in half for half in halves) else halves,
+            broken_off=[t.broken_off for t in templates],
             **options,
         )
 
@@ -292,7 +298,8 @@ class Searcher:
         first = self._curves.n_frames - len(self._recent)
         path = self._recent[onset - first : offset - first]
         mean, deviation = self._halves[template]
-        return float((half_score(self._templates[template], path) - mean) / deviation)
+        score, penalty = half_score(self._templates[template], path, self._broken_off[template])
+        return float((score - mean) / deviation) - penalty
 
     def _reaching(self, matches: Sequence[Match]) -> list[Match]:
         return [m for m in matches if m.score >= self._thresholds[m.template]]

@@ -3,6 +3,9 @@
 A pre-trained encoder's frames see some tenths of a second on either side. In a clip that was cut
 out of its recording they see nothing there, in running speech other words; and elsewhere there is
 noise. What frames of a clip have in common, whatever surrounds it, is what describes its sound.
+
+Where speech goes on in another way behind a keyword's beginning, the frames resemble those of the
+whole word for a while: they see that beginning. So it is also heard what such speech looks like.
 """
 
 from collections.abc import Sequence
@@ -17,6 +20,8 @@ COUNT = 6
 LENGTH = 8000
 """Samples of speech on either side."""
 SNR_DB = 10.0
+SAID = 0.6
+"""Share of a clip that is heard where it is broken off."""
 
 Parts = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Sound in front of a clip, the clip, sound behind."""
@@ -45,6 +50,8 @@ def embed_in_speech(
     samples: np.ndarray,
     pool: Sequence[np.ndarray],
     rng: np.random.Generator,
+    *,
+    said: float = 1.0,
 ) -> np.ndarray:
     """Mean frames of a clip over several surroundings of speech, half of them with noise.
 
@@ -57,15 +64,20 @@ def embed_in_speech(
         Speech; stretches of it, played backwards and as loud as the clip, are put around it, so
         that it makes no difference if it holds the keyword itself.
     rng : numpy.random.Generator
+    said : float
+        Share of the clip that is heard; then, in place of the rest too, there is speech.
 
     Returns
     -------
     np.ndarray, shape (n_frames, dim), float32
-        Rows of unit length.
+        Rows of unit length, as many as the whole clip has.
     """
-    total = 0.0
+    n, total = len(samples), 0.0
     for number in range(COUNT):
-        parts = _stretch(pool, samples, rng), samples, _stretch(pool, samples, rng)
+        before, heard = _stretch(pool, samples, rng), samples[: round(said * n)]
+        while len(heard) < n:
+            heard = np.concatenate([heard, _stretch(pool, samples, rng)])
+        parts = before, heard[:n], np.concatenate([heard[n:], _stretch(pool, samples, rng)])
         if number % 2:
             parts = _with_noise(source, parts, rng)
         total = total + _embed(source, parts)

@@ -29,6 +29,9 @@ class Template:
     half_mean, half_deviation : float or None
         The same of the worse halves of those paths, by which matches are scored; None: they are
         scored by the whole path.
+    broken_off : np.ndarray or None, shape (n_frames, dim), float32
+        What is heard in the frames' place where the keyword's beginning is said, but not its end;
+        rows of unit length.
     """
 
     keyword: str
@@ -37,6 +40,7 @@ class Template:
     deviation: float = 1.0
     half_mean: float | None = None
     half_deviation: float | None = None
+    broken_off: np.ndarray | None = field(default=None, repr=False)
 
 
 def templates_of(sequences: Sequence[np.ndarray], mode: str = "barycenter") -> list[np.ndarray]:
@@ -119,13 +123,38 @@ def barycentre(sequences: Sequence[np.ndarray]) -> np.ndarray:
     return unit_rows(mean)
 
 
-def _average(sequences: Sequence[np.ndarray], mean: np.ndarray) -> tuple[np.ndarray, float]:
-    """Mean of the frames aligned to each frame of the old mean; sum of the alignments' costs."""
+def in_place(
+    template: np.ndarray, sequences: Sequence[np.ndarray], others: Sequence[np.ndarray]
+) -> np.ndarray:
+    """What other sequences hold where these match a template.
+
+    Parameters
+    ----------
+    template : np.ndarray, shape (L, dim)
+    sequences : sequence of np.ndarray, shapes (n_i, dim)
+        They are aligned to the template as in `barycentre`.
+    others : sequence of np.ndarray, shapes (n_i, dim)
+        As long as the sequences, frame by frame.
+
+    Returns
+    -------
+    np.ndarray, shape (L, dim), float32
+        Mean of the others' frames in the place of each of the template's; rows of unit length.
+    """
+    return unit_rows(_average(sequences, template.astype(np.float64), others)[0])
+
+
+def _average(
+    sequences: Sequence[np.ndarray],
+    mean: np.ndarray,
+    others: Sequence[np.ndarray] | None = None,
+) -> tuple[np.ndarray, float]:
+    """Mean of the frames (of others) aligned to each of the old mean; sum of the paths' costs."""
     sums, counts, total = np.zeros_like(mean), np.zeros(len(mean)), 0.0
-    for sequence in sequences:
+    for sequence, other in zip(sequences, others or sequences, strict=True):
         cost, path = warping_path(cdist(mean, sequence, "sqeuclidean"))
         total += cost
-        np.add.at(sums, path[:, 0], sequence[path[:, 1]])
+        np.add.at(sums, path[:, 0], other[path[:, 1]])
         counts += np.bincount(path[:, 0])
     return sums / counts[:, None], total
 

@@ -33,16 +33,20 @@ def curve(costs):
     return scores, starts
 
 
-def half_weighted_costs(costs):
-    """Mean of the path's mean cost and its worse half's, for each frame; inf where none ends."""
-    found = np.full(costs.shape[1], np.inf)
+def half_costs(costs, others):
+    """Mean of the path's mean cost and its worse half's, for each frame; inf where none ends.
+
+    And how much more its second half costs through others; 0 where none ends.
+    """
+    found, gaps = np.full(costs.shape[1], np.inf), np.zeros(costs.shape[1])
     for j, path in enumerate(accumulate(costs, STEPS, lambda i, j: i == 0)[1][-1]):
         if path:
             late = np.array([i >= len(costs) // 2 for i, _ in path])
             cells = np.array([costs[cell] for cell in path], np.float64)
             worse = max(cells[half].mean() for half in (late, ~late) if half.any())
             found[j] = (cells.mean() + worse) / 2
-    return found
+            gaps[j] = np.array([others[cell] for cell in path])[late].mean() - cells[late].mean()
+    return found, gaps
 
 
 def curves(templates, frames):

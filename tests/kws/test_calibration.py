@@ -5,6 +5,7 @@ import pytest
 
 from kws.calibration import (
     NO_MATCH,
+    ClipFrames,
     EnrolmentScores,
     best_score,
     calibrated,
@@ -33,11 +34,14 @@ def words():
 def shots_of(words, noise):
     """Clips of each word, each in one surrounding."""
     rng = np.random.default_rng(1)
-    return [[[unit(w + noise * rng.standard_normal(w.shape))] for _ in range(4)] for w in words]
+    return [
+        [ClipFrames([unit(w + noise * rng.standard_normal(w.shape))]) for _ in range(4)]
+        for w in words
+    ]
 
 
 def every_clip(number, clips):
-    return [Template(str(number), clip[0]) for clip in clips]
+    return [Template(str(number), clip.surroundings[0]) for clip in clips]
 
 
 def test_best_score_of_a_planted_template(words):
@@ -98,18 +102,31 @@ def test_calibrated_scores_are_those_with_the_worse_half_of_the_best_path(words)
     halves = []
     for first in range(50, 500, 50):
         end = first + int(np.argmax(scores[first : first + 50]))
-        halves.append(half_score(template.frames, other[starts[end] : end + 1]))
+        halves.append(half_score(template.frames, other[starts[end] : end + 1])[0])
     calibration = template.half_mean, template.half_deviation
     assert calibration == pytest.approx((np.mean(halves), np.std(halves)))
     expected = (np.array(halves) - template.half_mean) / template.half_deviation
     np.testing.assert_allclose(peaks([template], other, hop_s=0.02)[0], expected)
     end = int(np.argmax(scores))
-    half = half_score(template.frames, other[starts[end] : end + 1])
+    half, _ = half_score(template.frames, other[starts[end] : end + 1])
     expected = (half - template.half_mean) / template.half_deviation
     assert best_score([template], other) == pytest.approx(expected)
     whole = replace(template, half_mean=None, half_deviation=None)
     expected = (scores.max() - template.mean) / template.deviation
     assert best_score([whole], other) == pytest.approx(expected)
+
+
+def test_matches_that_end_like_a_word_that_is_broken_off_lose(words):
+    other = unit(np.random.default_rng(4).standard_normal((500, 16)))
+    end = unit(np.random.default_rng(5).standard_normal((6, 16)))
+    broken_off = np.concatenate([words[0][:6], end])
+    plain, asked = calibrated(
+        [Template("a", words[0]), Template("a", words[0], broken_off=broken_off)], other, 0.02
+    )
+    assert (asked.half_mean, asked.half_deviation) == (plain.half_mean, plain.half_deviation)
+    assert best_score([asked], words[0]) == best_score([plain], words[0])
+    lost = best_score([plain], broken_off) - best_score([asked], broken_off)
+    assert lost == pytest.approx(half_score(words[0], broken_off, broken_off)[1]) and lost > 1
 
 
 def test_silence_has_no_deviation_and_calibrates_all_the_same(words):

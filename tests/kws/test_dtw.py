@@ -187,19 +187,23 @@ def test_longest_pieces():
     levels=st.sampled_from([None, 1, 2, 5]),
     seed=st.integers(0, 999),
 )
-def test_half_weighted_costs_are_those_of_the_definition(length, n, levels, seed):
+def test_costs_of_halves_are_those_of_the_definition(length, n, levels, seed):
     costs = cost_matrix([length], n, seed, levels)[:, :length].T.copy()
-    expected = naive.half_weighted_costs(costs)[-1]
-    assert dtw.half_weighted_cost(costs) == pytest.approx(expected, abs=1e-6)
+    others = np.random.default_rng(seed).uniform(0, 2, costs.shape).astype(np.float32)
+    expected = [found[-1] for found in naive.half_costs(costs, others)]
+    assert dtw.half_costs(costs, others) == pytest.approx(expected, abs=1e-6)
 
 
-def test_half_weighted_cost_worked_by_hand():
+def test_costs_of_halves_worked_by_hand():
     costs = np.ones((4, 6), np.float32)
     costs[0, 1] = costs[1, 2] = costs[2, 4] = costs[3, 5] = 0.0
     costs[2, 4] = 0.5
     # The path visits these four cells: nothing in the first half, a quarter in the second.
-    assert dtw.half_weighted_cost(costs) == (0.125 + 0.25) / 2
-    assert dtw.half_weighted_cost(costs[:, :2].copy()) == np.inf, "two frames reach row 2 at most"
+    others = np.ones_like(costs)
+    others[0] = 9.0
+    assert dtw.half_costs(costs, others) == ((0.125 + 0.25) / 2, (0.5 + 1.0) / 2)
+    costs = costs[:, :2].copy()
+    assert dtw.half_costs(costs, costs) == (np.inf, 0.0), "two frames reach row 2 at most"
 
 
 @settings(max_examples=150)

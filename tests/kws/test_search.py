@@ -209,7 +209,7 @@ def naive_halves(templates, frames, means, deviations, halves):
     scores, starts = naive.curves(templates, frames)
     scaled = (scores - means[:, None].astype(np.float32)) / np.float32(deviations)
     costs = [np.maximum(1 - template @ frames.T, 0) for template in templates]
-    worse = -np.array([naive.half_weighted_costs(cost) for cost in costs])
+    worse = -np.array([naive.half_costs(cost, cost)[0] for cost in costs])
     worse = (worse - halves[:, :1]) / halves[:, 1:]
     lengths = [len(template) for template in templates]
     matches = naive.select(scaled, starts, lengths, np.full(len(templates), -np.inf), worse)

@@ -45,6 +45,21 @@ def test_a_clip_is_put_into_backward_speech_as_loud_as_itself():
     np.testing.assert_allclose(frames[0, 0] / frames[0, 1], mean, rtol=1e-5)
 
 
+def test_a_clip_that_is_broken_off_goes_on_in_other_speech():
+    rng = np.random.default_rng(0)
+    clip, source = 0.5 * rng.standard_normal(30000), Recorder()
+    pool = [np.linspace(0.001, 0.01, 4000), np.linspace(0.001, 0.02, 12000)]
+    frames = embed_in_speech(source, clip, pool, np.random.default_rng(1), said=0.6)
+    assert len(source.heard) == COUNT and np.linalg.norm(frames) == pytest.approx(1)
+    for _, samples, after in source.heard[::2]:
+        assert len(samples) == len(clip), "so that frames lie in the places of the clip's"
+        np.testing.assert_array_equal(samples[:18000], clip[:18000])
+        rest = samples[18000:]
+        assert (np.diff(rest) < 0).mean() > 0.999, "pieces of backward speech"
+        assert rms(rest) == pytest.approx(rms(clip), rel=0.2)
+        assert len(after) >= 4000, "and behind it too"
+
+
 def test_every_other_one_has_noise_at_10_db():
     rng = np.random.default_rng(0)
     clip, source = 0.5 * rng.standard_normal(30000), Recorder()

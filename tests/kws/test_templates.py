@@ -4,7 +4,7 @@ import numba
 import numpy as np
 import pytest
 
-from kws.templates import barycentre, templates_of
+from kws.templates import barycentre, in_place, templates_of
 
 
 def random_clip(rng, n, dim=4):
@@ -54,6 +54,20 @@ def test_barycentre_lies_between_clips_spoken_at_different_speed():
     word = random_clip(rng, 6)
     clips = [np.repeat(word, n, axis=0) for n in (1, 2, 3)]
     np.testing.assert_allclose(barycentre(clips), clips[1], atol=1e-6)
+
+
+def test_what_others_hold_in_place_of_a_template():
+    rng = np.random.default_rng(0)
+    word = random_clip(rng, 6)
+    clips = [np.repeat(word, n, axis=0) for n in (1, 2, 3)]
+    others = [random_clip(rng, len(clip)) for clip in clips]
+    found = in_place(word, clips, others)
+    assert found.dtype == np.float32
+    for i, row in enumerate(found):
+        places = [other[n * i : n * (i + 1)] for n, other in zip((1, 2, 3), others, strict=True)]
+        expected = np.concatenate(places).mean(axis=0)
+        np.testing.assert_allclose(row, expected / np.linalg.norm(expected), atol=1e-6)
+    np.testing.assert_allclose(in_place(word, clips, clips), word, atol=1e-6)
 
 
 def test_templates():
