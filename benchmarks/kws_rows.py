@@ -28,9 +28,10 @@ from fewshot.events import Event
 from fewshot.features import hfcc, mfcc
 from kws.clips import EnrolledClip, LoadedClip
 from kws.config import KwsConfig
-from kws.enrollment import CONTEXT_S, embed_clips, pretrained
+from kws.enrollment import CONTEXT_S, embed_clips
 from kws.evaluation import Tuned, TunedPerKeyword, tune, tune_per_keyword
 from kws.frames import FrameSource, borders_s, embed
+from kws.front import pretrained
 from kws.search import Searcher
 from kws.selection import Match
 from kws.templates import Template, templates_of

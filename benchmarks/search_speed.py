@@ -143,7 +143,7 @@ def detect_minutes(n_templates: int, minutes: float) -> tuple[float, int, float,
     from fewshot.encoders.loading import BUNDLED, load_encoder
     from kws.clips import EnrolledClip
     from kws.config import KwsConfig
-    from kws.enrollment import pretrained
+    from kws.front import pretrained
     from kws.model import KeywordModel
     from kws.templates import Template
 

@@ -1,14 +1,12 @@
 """Enrolment: clips of keywords in, a `KeywordModel` out."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from fewshot import audio
-from fewshot.background import Background, bundled
-from fewshot.encoders.external import ExternalEncoder
 from fewshot.encoders.loading import NAMES, load_encoder
 from fewshot.errors import InputError
 from fewshot.training import resolve_device
@@ -33,8 +31,8 @@ from kws.clips import (
     load_clips,
 )
 from kws.config import SCRATCH, KwsConfig
-from kws.frames import FrameSource, PretrainedFrames, SegmentFrames, embed, embed_file
-from kws.learning import background_segments, learn_encoder, training_set
+from kws.frames import FrameSource, PretrainedFrames, embed, embed_file
+from kws.front import Front, pretrained, trained
 from kws.model import KeywordModel
 from kws.report import EnrolmentReport
 from kws.segments import SAMPLE_RATE, SEGMENT
@@ -43,30 +41,6 @@ from kws.templates import Template, in_place, templates_of
 
 CONTEXT_S = 0.48
 """Sound around a clip that its frames may see, where its file holds some."""
-
-
-LEAST_BACKGROUND_S = 60.0
-
-
-@dataclass(frozen=True)
-class Front:
-    """What keywords are learnt on: a source of frames, and other sound as it embeds it.
-
-    Attributes
-    ----------
-    source : FrameSource
-    background : np.ndarray, shape (n, dim)
-        Frames of other speech, by which scores are calibrated; empty where there are none.
-    noise : list of np.ndarray, shapes (n_i, dim)
-        Frames of background sound.
-    losses : list of float
-        Mean loss of every epoch, where the source was trained.
-    """
-
-    source: FrameSource
-    background: np.ndarray = field(repr=False)
-    noise: list[np.ndarray] = field(default_factory=list, repr=False)
-    losses: list[float] = field(default_factory=list, repr=False)
 
 
 def enroll(
@@ -139,7 +113,7 @@ def enroll(
 
     if config.encoder == SCRATCH:
         recordings = list(_readable(_read, noise, problems))
-        front = _trained(kept, keywords, recordings, config, device, seed, on_epoch)
+        front = trained(kept, keywords, recordings, config, device, seed, on_epoch)
     else:
         encoder = load_encoder(config.encoder).to(device)
         heard = _readable(lambda path: embed_file(encoder, path)[0], background, problems)
@@ -176,39 +150,6 @@ def enroll(
     alone = _of_scratch(model) if config.encoder == SCRATCH else []
     model.warnings = [*_clipped(loaded), *alone, *model.report.warnings(), *unsure]
     return model
-
-
-def pretrained(encoder: ExternalEncoder, more: Sequence[np.ndarray] = ()) -> Front:
-    """A pre-trained encoder with the background that comes with it, and other recordings.
-
-    Parameters
-    ----------
-    encoder : ExternalEncoder
-    more : sequence of np.ndarray, shapes (n_frames, dim)
-        Its frames of ordinary speech.
-
-    Raises
-    ------
-    InputError
-        If nothing comes with the encoder and there are no recordings.
-    """
-    known = bundled(encoder.spec.sha256)
-    if known is None and not more:
-        raise InputError(
-            f"encoder {encoder.spec.name}: what ordinary speech looks like to it is not known; "
-            "give some minutes with --background"
-        )
-    if known is None:
-        known = Background.learn(more, encoder=encoder.spec.sha256)
-    elif more:
-        known = known.with_more(more)
-    source = PretrainedFrames.of(encoder, known)
-    seconds = sum(map(len, known.frames)) * source.hop_s
-    if seconds < LEAST_BACKGROUND_S:
-        raise InputError(
-            f"{seconds:.0f} s of ordinary speech are too few; give a minute at least, better ten"
-        )
-    return Front(source, source.whiten(np.concatenate(known.frames)))
 
 
 def embed_clips(
@@ -299,38 +240,6 @@ def _threshold(
         f"give {3 / wanted:.1f} hours with --background"
     )
     return threshold, wanted, [unsure]
-
-
-def _trained(
-    clips: Sequence[EnrolledClip],
-    keywords: Sequence[str],
-    recordings: Sequence[np.ndarray],
-    config: KwsConfig,
-    device: str,
-    seed: int,
-    on_epoch: Callable[[int, float], None] | None,
-) -> Front:
-    """A network that is trained on the clips alone."""
-    segments = background_segments(recordings, np.random.default_rng(seed))
-    data = training_set(
-        [clip.parts()[1] for clip in clips],
-        [keywords.index(clip.label) for clip in clips],
-        segments,
-        positions=config.loss == "tacos",
-        reversed_classes=config.reversed_classes,
-    )
-    encoder, losses = learn_encoder(
-        data,
-        epochs=config.epochs,
-        batch_size=config.batch_size,
-        learning_rate=config.learning_rate,
-        device=device,
-        seed=seed,
-        on_epoch=None if on_epoch is None else lambda epoch, loss, _: on_epoch(epoch, loss),
-    )
-    source = SegmentFrames(encoder)
-    noise = [embed(source, samples) for samples in segments[:64].reshape(8, -1)]
-    return Front(source, np.empty((0, 0), np.float32), noise, losses)
 
 
 def _loaded(

@@ -6,11 +6,10 @@ import pytest
 import soundfile as sf
 
 import kws
-from fewshot.encoders.external import EncoderSpec, ExternalEncoder
 from fewshot.encoders.temporal import TemporalResNet
 from fewshot.errors import InputError
 from kws.config import KwsConfig
-from kws.enrollment import enroll, pretrained
+from kws.enrollment import enroll
 
 QUICK = KwsConfig(encoder="scratch", epochs=1)
 
@@ -149,16 +148,3 @@ def test_the_threshold_for_a_rate_of_false_alarms(sound, tmp_path):
     assert (often.report.false_alarms_per_hour, rare.report.false_alarms_per_hour) == (100, 0.5)
     assert not any("extrapolated" in warning for warning in often.warnings)
     assert any("extrapolated: give 6.0 hours" in warning for warning in rare.warnings)
-
-
-def test_little_speech_of_an_unknown_encoder_is_refused():
-    def network(samples):
-        return samples[:, : samples.shape[1] // 320 * 320].reshape(len(samples), -1, 320)[..., :3]
-
-    encoder = ExternalEncoder(EncoderSpec(window=320, step=320, hop=320, centre=0, dim=3), network)
-    frames = np.random.default_rng(0).standard_normal((1000, 3)).astype(np.float32)
-    with pytest.raises(InputError, match="20 s of ordinary speech"):
-        pretrained(encoder, [frames])
-    with pytest.raises(InputError, match="--background"):
-        pretrained(encoder)
-    assert len(pretrained(encoder, [frames] * 3).background) == 3000
