@@ -11,6 +11,7 @@ from asd.evaluation.joining import SectionScores
 from asd.evaluation.official import paired_clips
 from asd.names import ANOMALY, NORMAL, SOURCE, TARGET
 from fewshot import audio, plot
+from fewshot.errors import some
 from fewshot.lanes import Bar, draw_lanes, shade
 from fewshot.metrics import count
 from fewshot.plot import COLOURS, INK, PALE
@@ -67,7 +68,7 @@ def recording_figure(path: str | Path, watched: "Watched") -> "Figure":
     head = HEAD + plot.legend_height([threshold], WIDTH)
     figure = plot.new_figure(WIDTH, head + sum(heights) + FOOT)
     length = plot.clock(duration_s) if duration_s > plot.LONGEST_IN_S else f"{duration_s:.1f} s"
-    plot.title(figure, f"{Path(path).name}   {length}, {n_events} event{'s' * (n_events != 1)}")
+    plot.title(figure, f"{Path(path).name}   {length}, {some(n_events, 'event')}")
     spectrum, curve, lane = plot.stacked_axes(figure, head, heights)
     curve.set_xlim(0, duration_s)
     curve.axhline(watched.threshold, label=threshold, **THRESHOLD_LINE)

@@ -21,7 +21,7 @@ from asd.evaluation.official import shown_columns
 from asd.names import stem
 from asd.pictures import scores_figure
 from fewshot import plot
-from fewshot.errors import InputError, one_line
+from fewshot.errors import InputError, one_line, some
 
 N_WORST = 5
 FIGURES = ("AUC", "pAUC", "precision", "recall", "F1 score")
@@ -88,8 +88,8 @@ def html_report(
     n_machines = len({machine for machine, _ in clips})
     parts = [
         f"<h1>{_text(title)}</h1>",
-        f"<p>{len(scored)} clips, {n_machines} machine{'s' * (n_machines != 1)}, {len(clips)} "
-        f"section{'s' * (len(clips) != 1)}. A higher score is more anomalous.</p>",
+        f"<p>{len(scored)} clips, {some(n_machines, 'machine')}, "
+        f"{some(len(clips), 'section')}. A higher score is more anomalous.</p>",
     ]
     links = {key: f"section-{i}" for i, key in enumerate(clips, 1)}
     if official is not None:
@@ -214,7 +214,7 @@ def _section(
     # Of one model there is one, but tables of several may have been put together.
     thresholds = [told[0], told[-1]] if len(told) > 1 else told
     shown = " to ".join(f"{threshold:.6g}" for threshold in thresholds)
-    line = f"{len(clips)} clip{'s' * (len(clips) != 1)}"
+    line = some(len(clips), "clip")
     if None not in {clip.decision for clip in clips}:
         line += f", {sum(bool(clip.decision) for clip in clips)} taken for anomalous"
     yield f"<p>{line}; threshold {shown or 'unknown'}</p>"

@@ -1,4 +1,4 @@
-"""Errors that the user can mend."""
+"""Errors that the user can mend, and the wording of messages."""
 
 __all__ = ["InputError", "MissingError"]
 
@@ -31,3 +31,12 @@ def one_line(text: str) -> str:
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in text
     )
+
+
+def some(count: int, thing: str) -> str:
+    """So many things.
+
+    >>> some(1, "event"), some(2, "event")
+    ('1 event', '2 events')
+    """
+    return f"{count} {thing}{'s' * (count != 1)}"

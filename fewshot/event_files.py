@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fewshot.errors import InputError
+from fewshot.errors import InputError, some
 from fewshot.events import (
     FORMATS,
     Event,
@@ -118,7 +118,7 @@ def counted(found: Mapping[str, Sequence[Event]]) -> str:
     '1 event in 2 recordings'
     """
     count = sum(map(len, found.values()))
-    return f"{count} event{'s' * (count != 1)} in {len(found)} recording{'s' * (len(found) != 1)}"
+    return f"{some(count, 'event')} in {some(len(found), 'recording')}"
 
 
 def write(

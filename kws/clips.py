@@ -8,7 +8,7 @@ from pathlib import Path, PureWindowsPath
 import numpy as np
 
 from fewshot import audio
-from fewshot.errors import InputError
+from fewshot.errors import InputError, some
 from fewshot.tables import number, read_table, root_of
 from kws.trimming import speech_span
 
@@ -212,7 +212,7 @@ def load_clips(
     for label, problem in first_problem.items():
         if label not in left:
             others = sum(clip.label == label for clip in clips) - 1
-            more = f" (and {others} more clip{'s' * (others > 1)} left out)" if others else ""
+            more = f" (and {some(others, 'more clip')} left out)" if others else ""
             raise InputError(f"no usable clip of keyword {label!r} is left: {problem}{more}")
     return loaded, problems
 

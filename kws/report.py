@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
+from fewshot.errors import some
 from kws.calibration import EnrolmentScores
 from kws.clips import EnrolledClip
 
@@ -123,7 +124,7 @@ class EnrolmentReport:
         for keyword in self.keywords:
             count = sum(clip.keyword == keyword for clip in self.clips)
             if count < FEWEST_CLIPS:
-                clips = f"{count} clip{'s' * (count > 1)}"
+                clips = some(count, "clip")
                 yield f"{keyword}: {clips}; five of several speakers do better"
         for clip in self.clips:
             if clip.score is not None and clip.score < self.threshold:
@@ -137,7 +138,7 @@ class EnrolmentReport:
     def summary(self) -> Iterator[str]:
         """What was learnt."""
         yield (
-            f"learnt {len(self.keywords)} keyword{'s' * (len(self.keywords) > 1)} from "
+            f"learnt {some(len(self.keywords), 'keyword')} from "
             f"{len(self.clips)} clips: {self.n_templates} templates"
         )
         own = [clip.score for clip in self.clips if clip.score is not None]

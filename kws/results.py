@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from fewshot.errors import one_line
+from fewshot.errors import one_line, some
 from fewshot.event_scores import Counts, micro_average
 from fewshot.tables import csv_text
 from kws.errors import RIGHT, Outcome, error_fields
@@ -128,15 +128,6 @@ def to_csv(result: Evaluation) -> str:
     rows = [("keyword", label, *_figures(own).values()) for label, own in result.keywords.items()]
     head = ("scope", "event_label", *COUNTS, *FIGURES)
     return csv_text([head, ("overall", "", *_figures(result).values()), *rows])
-
-
-def some(count: int, thing: str) -> str:
-    """So many things.
-
-    >>> some(1, "event"), some(2, "event")
-    ('1 event', '2 events')
-    """
-    return f"{count} {thing}{'s' * (count != 1)}"
 
 
 def _duration(seconds: float) -> str:

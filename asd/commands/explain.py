@@ -21,7 +21,7 @@ from fewshot.console import (
     run,
     use_threads,
 )
-from fewshot.errors import InputError
+from fewshot.errors import InputError, some
 from fewshot.event_files import check_outputs
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _importance(
             # Masks of clips that failed count as done.
             bar.update(i * n_masks - bar.n)
     if n_drawn:
-        args.console.info(f"wrote {args.output}: {n_drawn} picture{'s' * (n_drawn != 1)}")
+        args.console.info(f"wrote {args.output}: {some(n_drawn, 'picture')}")
     return n_drawn
 
 

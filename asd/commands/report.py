@@ -14,7 +14,7 @@ from fewshot.console import (
     run,
     write_whole,
 )
-from fewshot.errors import InputError
+from fewshot.errors import InputError, some
 
 STRICTEST_YEAR = 2022
 """What the truth is read as where no year is told: one list of that year has wrong labels."""
@@ -102,7 +102,7 @@ def _report(args: argparse.Namespace) -> None:
         page = html_report(_title(args.scores), scored, truth, year, pictures, bar.update)
     with write_whole(args.output, force=args.force) as temporary:
         temporary.write_text(page, "utf-8", newline="\n")
-    args.console.info(f"wrote {args.output}: {n_sections} section{'s' * (n_sections != 1)}")
+    args.console.info(f"wrote {args.output}: {some(n_sections, 'section')}")
 
 
 def _wanted(args: argparse.Namespace, machine: str) -> bool:

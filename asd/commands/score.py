@@ -26,7 +26,7 @@ from fewshot.console import (
     run,
     use_threads,
 )
-from fewshot.errors import InputError
+from fewshot.errors import InputError, some
 from fewshot.event_files import add_output
 from fewshot.tables import csv_text
 
@@ -110,7 +110,7 @@ def _score(args: argparse.Namespace) -> int:
     else:
         write_text(args.output, text, args.force)
     found = sum(row[-1] for row in rows)
-    args.console.info(f"{len(rows)} clip{'s' * (len(rows) != 1)}: {found} anomalous")
+    args.console.info(f"{some(len(rows), 'clip')}: {found} anomalous")
     return problems.status(len(rows))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from asd.config import FIRST_YEAR, LAST_YEAR
 from fewshot.console import add_force, base_parser, existing_path, run
-from fewshot.errors import InputError
+from fewshot.errors import InputError, some
 from fewshot.outputs import write_texts
 
 EPILOG = """\
@@ -61,4 +61,4 @@ def _submit(args: argparse.Namespace) -> None:
         )
     for path in write_texts(args.output, texts, force=args.force):
         n_clips = texts[path.name].count("\n")
-        args.console.info(f"wrote {path}: {n_clips} clip{'s' * (n_clips != 1)}")
+        args.console.info(f"wrote {path}: {some(n_clips, 'clip')}")

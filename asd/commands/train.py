@@ -22,7 +22,7 @@ from fewshot.console import (
     run,
     use_threads,
 )
-from fewshot.errors import InputError, one_line
+from fewshot.errors import InputError, one_line, some
 
 if TYPE_CHECKING:
     from asd.dataset import Dataset
@@ -216,7 +216,7 @@ def _train(args: argparse.Namespace) -> int:
         training.finish()
     n = len(model.sections)
     args.console.info(
-        f"wrote {one_line(str(args.output))}: {n} section{'s' * (n != 1)}, system {model.system}"
+        f"wrote {one_line(str(args.output))}: {some(n, 'section')}, system {model.system}"
     )
     return problems.status(total - (len(problems) - len(dataset.problems)))
 

@@ -19,7 +19,7 @@ from fewshot.console import (
     run,
     use_threads,
 )
-from fewshot.errors import InputError
+from fewshot.errors import InputError, some
 from fewshot.event_files import add_output, check_outputs, plan, write
 from fewshot.events import Event
 from kws.config import LEAST, SCRATCH
@@ -186,7 +186,4 @@ def _summarise(
 ) -> None:
     placed = sum(map(len, found.values()))
     listed = sum(len(said[name]) for name in found)
-    console.info(
-        f"{placed} of {listed} keyword{'s' * (listed != 1)} placed in {len(found)} "
-        f"recording{'s' * (len(found) != 1)}"
-    )
+    console.info(f"{placed} of {some(listed, 'keyword')} placed in {some(len(found), 'recording')}")

@@ -23,7 +23,7 @@ from fewshot.console import (
     use_threads,
     write_whole,
 )
-from fewshot.errors import InputError, one_line
+from fewshot.errors import InputError, one_line, some
 from kws.config import SCRATCH, KwsConfig
 
 if TYPE_CHECKING:
@@ -297,7 +297,7 @@ def _listing(loaded: "list[LoadedClip]") -> list[str]:
     lines = []
     for label in sorted({item.clip.label for item in loaded}):
         own = [item for item in loaded if item.clip.label == label]
-        lines.append(one_line(f"{label}: {len(own)} clip{'s' * (len(own) > 1)}"))
+        lines.append(one_line(f"{label}: {some(len(own), 'clip')}"))
         for item in own:
             clip = item.clip
             part = f" from {clip.onset_s:.2f} s" if clip.onset_s is not None else ""

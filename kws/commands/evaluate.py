@@ -17,7 +17,7 @@ from fewshot.console import (
     run,
     write_whole,
 )
-from fewshot.errors import InputError
+from fewshot.errors import InputError, some
 from fewshot.event_scores import intersection_counts, micro_average, segment_counts
 from fewshot.events import Event, read_events
 from fewshot.tables import nearest_root, number, read_table
@@ -273,7 +273,7 @@ def _recordings(path: Path) -> Mapping[str, float] | Sequence[str]:
 def _tell_strange(console: Console, files: Sequence[str], *, listed: bool) -> None:
     lacking, so = ("the list", "left out") if listed else ("REFERENCE", "counted as false alarms")
     named = ", ".join(files[:NAMED_AT_MOST]) + (", ..." if len(files) > NAMED_AT_MOST else "")
-    recordings = results.some(len(files), "recording")
+    recordings = some(len(files), "recording")
     console.warning(f"events of {recordings} that {lacking} lacks are {so}: {named}")
 
 

@@ -21,7 +21,7 @@ from fewshot.console import (
     use_threads,
     write_whole,
 )
-from fewshot.errors import InputError
+from fewshot.errors import InputError, some
 from fewshot.event_files import add_output, check_outputs, counted, plan, write
 from fewshot.events import CSV_HEADER, LIVE_LINES
 from fewshot.inputs import STDIN, recordings, standard_input
@@ -147,9 +147,7 @@ def _answer(args: argparse.Namespace, durations: dict[str, float], problems: Pro
         with write_whole(args.output, force=args.force) as temporary:
             temporary.write_text(text, "utf-8", "backslashreplace", newline="\n")
     known = sum(row[1] != model.unknown_label for row in rows)
-    args.console.info(
-        f"{len(rows)} file{'s' * (len(rows) != 1)}: {known} known, {len(rows) - known} unknown"
-    )
+    args.console.info(f"{some(len(rows), 'file')}: {known} known, {len(rows) - known} unknown")
     return problems.status(len(rows))
 
 

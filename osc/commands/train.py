@@ -21,7 +21,7 @@ from fewshot.console import (
     run,
     use_threads,
 )
-from fewshot.errors import InputError, one_line
+from fewshot.errors import InputError, one_line, some
 from osc.config import AUTO, DECISIONS, DEFAULT, FOREIGN, LENGTH_S, REJECTIONS, UNKNOWN
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ def _untrained(args: argparse.Namespace) -> "OpenSetClassifier":
 def _tell(args: argparse.Namespace, clips: "Sequence[LabelledClip]") -> None:
     """Say how many clips each class has."""
     for label, count in sorted(Counter(clip.label for clip in clips).items()):
-        args.console.info(f"{one_line(label)}: {count} clip{'s' * (count != 1)}")
+        args.console.info(f"{one_line(label)}: {some(count, 'clip')}")
     for clip in clips:
         args.console.detail(one_line(f"  {clip.label}  {clip.path}"))
 
