@@ -65,7 +65,8 @@ def embed_in_speech(
         that it makes no difference if it holds the keyword itself.
     rng : numpy.random.Generator
     said : float
-        Share of the clip that is heard; then, in place of the rest too, there is speech.
+        Share of the clip that is heard; then, in place of the rest too, there is speech. Below 1
+        no noise is added: an end that noise hides is not to be taken for one that was not said.
 
     Returns
     -------
@@ -78,7 +79,7 @@ def embed_in_speech(
         while len(heard) < n:
             heard = np.concatenate([heard, _stretch(pool, samples, rng)])
         parts = before, heard[:n], np.concatenate([heard[n:], _stretch(pool, samples, rng)])
-        if number % 2:
+        if number % 2 and said == 1.0:
             parts = _with_noise(source, parts, rng)
         total = total + _embed(source, parts)
     return unit_rows(total)
