@@ -18,8 +18,8 @@ from asd.names import (
     parse_name,
     stem,
 )
-from fewshot import audio
 from fewshot.errors import InputError
+from fewshot.inputs import audio_files, is_sound
 from fewshot.tables import nearest_root, read_table
 
 CHALLENGE, FOLDER, TABLE = "challenge", "folder", "table"
@@ -185,7 +185,7 @@ def classes_of(clips: Iterable[Clip]) -> list[str]:
 
 
 def _of_folder(folder: Path) -> Dataset:
-    files = audio.audio_files(folder)
+    files = audio_files(folder)
     named = any(parse_name(file.name) for file in files)
     if not named and not any(file.parent.name in _FOLDERS for file in files):
         machine = Path(os.path.abspath(folder)).name
@@ -257,7 +257,7 @@ def _without_doubles(clips: list[Clip]) -> tuple[list[Clip], list[str]]:
 
 
 def _of_table(table: Path, root: str | Path | None) -> Dataset:
-    if audio.is_sound(table):
+    if is_sound(table):
         raise InputError(f"{table}: is a sound file; give the folder that it is in, or a CSV")
     clips = [_of_row(f"{table}:{row}", cells) for row, cells in read_table(table, COLUMNS[:2])]
     if not clips:

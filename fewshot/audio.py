@@ -7,7 +7,7 @@ because the filter changes it (dissertation, section 6.3).
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -34,9 +34,6 @@ _UNKNOWN_FRAMES = 2**63 - 1
 _WARM_UP = SAMPLE_RATE // 2
 # Labels are rounded: this far past the end of a file still means its end.
 _LABEL_TOLERANCE_S = 0.01
-_NAMES = re.compile(
-    r"[^.].*\.(aif[cf]?|aiff|au|bwf|caf|flac|mp3|og[ag]|opus|rf64|snd|sph|voc|w64|wave?)", re.I
-)
 # libsndfile silently shortens a chunk that is longer than the file; only its log says so.
 _SHORTENED = re.compile(r"^\s*(?:data|SSND|Data Size)\s*: (\d+) \(should be (\d+)\)", re.M)
 
@@ -169,68 +166,6 @@ def info(path: str | os.PathLike) -> AudioInfo:
     """Describe a sound file from its header; raises InputError as `read_blocks` on opening."""
     with _open(path) as file:
         return AudioInfo(file.samplerate, file.channels, file.frames / file.samplerate)
-
-
-def is_sound(path: str | os.PathLike) -> bool:
-    """Whether a file is sound, as its name or its header says, and no table or other text."""
-    if _NAMES.fullmatch(Path(path).name):
-        return Path(path).is_file()
-    try:
-        return info(path).duration_s > 0
-    except InputError:
-        return False
-
-
-def audio_files(path: str | os.PathLike) -> list[Path]:
-    """List the sound files at a path, sorted.
-
-    A file is returned whatever its name. A folder is searched with its sub-folders for names of
-    formats that libsndfile reads (.wav, .flac, .ogg, .opus, .mp3, .aiff ...), upper or lower case;
-    files whose names begin with a point are left out.
-
-    Raises
-    ------
-    InputError
-        Nothing is there, or the folder holds no sound file.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder; check the path")
-    if not path.is_dir():
-        return [path]
-    files = sorted(p for p in path.rglob("*") if _NAMES.fullmatch(p.name) and p.is_file())
-    if not files:
-        raise InputError(f"{path}: no sound files in this folder; it needs WAV, FLAC, Ogg or MP3")
-    return files
-
-
-def durations_of(
-    inputs: Iterable[str], on_problem: Callable[[InputError], None]
-) -> dict[str, float]:
-    """Sound files at paths of files or folders, each once, with their seconds.
-
-    Parameters
-    ----------
-    inputs : iterable of str
-        As `audio_files` takes them.
-    on_problem : callable
-        Called with the error of each path and file that cannot be opened.
-    """
-    durations: dict[str, float] = {}
-    for text in dict.fromkeys(inputs):
-        try:
-            paths = audio_files(text)
-        except InputError as error:
-            on_problem(error)
-            continue
-        for path in paths:
-            if path.as_posix() in durations:
-                continue
-            try:
-                durations[path.as_posix()] = info(path).duration_s
-            except InputError as error:
-                on_problem(error)
-    return durations
 
 
 def read_blocks(

@@ -9,6 +9,7 @@ import numpy as np
 
 from fewshot import audio
 from fewshot.errors import InputError, some
+from fewshot.inputs import audio_files
 from fewshot.tables import number, read_table, root_of
 from kws.trimming import speech_span
 
@@ -90,7 +91,7 @@ def clips_of_keyword(name: str, paths: Iterable[str | Path]) -> list[Clip]:
         raise InputError("the keyword's name is empty; give it one")
     files = []
     for path in map(Path, paths):
-        files += audio.audio_files(path) if path.is_dir() else [path]
+        files += audio_files(path) if path.is_dir() else [path]
     return [Clip(label, path) for path in files]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from fewshot import audio
 from fewshot.encoders.loading import NAMES, load_encoder
 from fewshot.errors import InputError
+from fewshot.inputs import audio_files
 from fewshot.training import resolve_device
 from kws.calibration import (
     PEAK_S,
@@ -272,7 +273,7 @@ def _readable(
     if path is None:
         return
     refused = []
-    files = audio.audio_files(path)
+    files = audio_files(path)
     for file in files:
         try:
             yield read(file)

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PureWindowsPath
 
-from fewshot import audio
 from fewshot.errors import InputError
+from fewshot.inputs import audio_files, is_sound
 from fewshot.tables import number, read_table, root_of
 from osc import sounds
 from osc.config import LENGTH_S, UNKNOWN
@@ -88,7 +88,7 @@ def clips_from_folder(folder: str | Path) -> list[LabelledClip]:
         if own.name == UNKNOWN:
             clips += unknown_clips(own)
         else:
-            clips += [LabelledClip(path, own.name) for path in audio.audio_files(own)]
+            clips += [LabelledClip(path, own.name) for path in audio_files(own)]
     return clips
 
 
@@ -98,11 +98,11 @@ def unknown_clips(folder: str | Path) -> list[LabelledClip]:
     Raises
     ------
     InputError
-        As `fewshot.audio.audio_files`.
+        As `fewshot.inputs.audio_files`.
     """
     folder = Path(folder)
     clips = []
-    for path in audio.audio_files(folder):
+    for path in audio_files(folder):
         parts = path.relative_to(folder).parts if folder.is_dir() else ()
         clips.append(LabelledClip(path, UNKNOWN, parts[0] if len(parts) > 1 else None))
     return clips
@@ -131,7 +131,7 @@ def clips_from_csv(csv: str | Path, root: str | Path | None = None) -> list[Labe
         (``file:row: ...``), or none of the files is there.
     """
     csv = Path(csv)
-    if audio.is_sound(csv):
+    if is_sound(csv):
         raise InputError(f"{csv}: is a sound file; give a folder with a sub-folder per class")
     rows = _rows(csv)
     root = root_of(csv, root, [clip.path.as_posix() for clip, _ in rows])

@@ -13,6 +13,7 @@ from pathlib import Path
 from fewshot import audio
 from fewshot.background import Background
 from fewshot.encoders.loading import BUNDLED, load_encoder
+from fewshot.inputs import audio_files
 
 
 def main() -> None:
@@ -29,8 +30,7 @@ def main() -> None:
     encoder = load_encoder(args.encoder)
     folders = sorted(path for path in args.speech.iterdir() if path.is_dir())
     frames = [
-        encoder.embed(audio.normalise(audio.read(audio.audio_files(folder)[0])))
-        for folder in folders
+        encoder.embed(audio.normalise(audio.read(audio_files(folder)[0]))) for folder in folders
     ]
     model = Background.learn(frames, encoder=encoder.spec.sha256, source=args.source)
     first, last = (round(s / encoder.hop_s) for s in (1.0, 1.0 + args.seconds))

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from fewshot import audio
+from fewshot.inputs import audio_files
 from osc import sounds
 from osc.config import LENGTH_S
 from osc.representations.views import VIEWS, OtherSounds, clip_views, save_other_sounds
@@ -29,7 +29,7 @@ def main() -> None:
     files = [
         (path, folder.name)
         for folder in sorted(path for path in args.classes.iterdir() if path.is_dir())
-        for path in audio.audio_files(folder)
+        for path in audio_files(folder)
     ]
     labels = np.array([label for _, label in files])
     clips = [clip_views(sounds.load(path, str(path), LENGTH_S)) for path, _ in tqdm(files)]

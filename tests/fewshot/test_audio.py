@@ -12,6 +12,7 @@ from scipy.signal import butter, sosfilt
 
 from fewshot import audio
 from fewshot.errors import InputError
+from fewshot.inputs import audio_files
 
 RATES = [8000, 11025, 16000, 22050, 44100, 48000, 96000]
 
@@ -435,31 +436,6 @@ def test_info_of_a_bad_file(bad_file):
         audio.info(bad_file("text"))
 
 
-def test_sound_is_told_by_its_name_or_its_header(tmp_path, write):
-    path = write("a.wav", np.zeros(100))
-    header, empty, text = tmp_path / "sound", tmp_path / "empty.FLAC", tmp_path / "a.csv"
-    header.write_bytes(path.read_bytes())
-    empty.touch()
-    text.write_text("filename,label\n")
-    assert all(audio.is_sound(one) for one in (path, header, empty))
-    assert not any(audio.is_sound(one) for one in (text, tmp_path, tmp_path / "nowhere.wav"))
-
-
-def test_audio_files(tmp_path, write):
-    names = ["b.WAV", "a/c.flac", "a/a.ogg", "z.mp3"]
-    for name in [*names, ".hidden.wav", "._z.mp3"]:
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    (tmp_path / "notes.txt").touch()
-    (tmp_path / "folder.wav").mkdir()
-    assert audio.audio_files(tmp_path) == sorted(tmp_path / name for name in names)
-    assert audio.audio_files(str(tmp_path / "notes.txt")) == [tmp_path / "notes.txt"]
-    with pytest.raises(InputError, match="no sound files"):
-        audio.audio_files(tmp_path / "folder.wav")
-    with pytest.raises(InputError, match="no such file or folder"):
-        audio.audio_files(tmp_path / "nowhere")
-
-
 def test_normalise():
     samples = noise(100).astype(np.float32)
     normalised = audio.normalise(samples)
@@ -487,5 +463,5 @@ def test_a_name_need_not_be_utf_8(tmp_path):
     path = tmp_path / os.fsdecode(b"\xff.wav")
     with open(path, "wb") as file:
         soundfile.write(file, noise(1600), 16000, format="WAV")
-    assert audio.audio_files(tmp_path) == [path] and audio.info(path).duration_s == 0.1
+    assert audio_files(tmp_path) == [path] and audio.info(path).duration_s == 0.1
     assert len(audio.read(path)) == 1600

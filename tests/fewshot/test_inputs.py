@@ -8,7 +8,7 @@ import soundfile
 
 from fewshot import audio
 from fewshot.errors import InputError
-from fewshot.inputs import STDIN, recordings, standard_input
+from fewshot.inputs import STDIN, audio_files, is_sound, recordings, standard_input
 
 
 @pytest.fixture
@@ -51,3 +51,29 @@ def test_a_damaged_header_is_told_at_once(stdin):
     stdin(b"fLaC....")
     with pytest.raises(InputError, match="not WAV or raw"):
         standard_input(16000)
+
+
+def test_sound_is_told_by_its_name_or_its_header(tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.zeros(100), 16000)
+    header, empty, text = tmp_path / "sound", tmp_path / "empty.FLAC", tmp_path / "a.csv"
+    header.write_bytes(path.read_bytes())
+    empty.touch()
+    text.write_text("filename,label\n")
+    assert all(is_sound(one) for one in (path, header, empty))
+    assert not any(is_sound(one) for one in (text, tmp_path, tmp_path / "nowhere.wav"))
+
+
+def test_audio_files(tmp_path):
+    names = ["b.WAV", "a/c.flac", "a/a.ogg", "z.mp3"]
+    for name in [*names, ".hidden.wav", "._z.mp3"]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "notes.txt").touch()
+    (tmp_path / "folder.wav").mkdir()
+    assert audio_files(tmp_path) == sorted(tmp_path / name for name in names)
+    assert audio_files(str(tmp_path / "notes.txt")) == [tmp_path / "notes.txt"]
+    with pytest.raises(InputError, match="no sound files"):
+        audio_files(tmp_path / "folder.wav")
+    with pytest.raises(InputError, match="no such file or folder"):
+        audio_files(tmp_path / "nowhere")
