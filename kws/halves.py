@@ -13,9 +13,9 @@ from kws import dtw
 
 ROUNDING = 1e-5
 """More than what scores lose when they are scaled."""
-LEAST_GAP = 0.15
+LEAST_GAP = 0.2
 """By how much cosines to the keyword's end must at least exceed those to what else is heard."""
-PENALTY = 10.0
+PENALTY = 5.0
 """Deviations that a match loses per cosine under `LEAST_GAP`.
 
 Both are chosen on the validation parts of the first two folds of all tasks, by mean F and by how
@@ -56,7 +56,7 @@ def half_score(
     >>> half_score(word, word, np.concatenate([word[:2], noise]))
     (0.0, 0.0)
     >>> half_score(word, np.concatenate([word[:2], noise]), np.concatenate([word[:2], noise]))
-    (-0.75, 11.5)
+    (-0.75, 6.0)
     """
     costs = _costs(template, frames)
     others = costs if broken_off is None else _costs(broken_off, frames)
