@@ -1,6 +1,4 @@
-import sys
-from pathlib import Path
-
+import naive
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,9 +7,6 @@ from hypothesis.extra.numpy import arrays
 
 from kws import dtw
 from kws.selection import CANDIDATE
-
-sys.path.insert(0, str(Path(__file__).parent))
-import naive
 
 KERNELS = [dtw.advance, dtw.advance_parallel]
 lengths_of_templates = st.lists(st.integers(1, 18), min_size=1, max_size=4)

@@ -1,9 +1,8 @@
-import sys
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple
-from pathlib import Path
 
+import naive
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,9 +10,6 @@ from hypothesis import strategies as st
 
 from kws import dtw, search
 from kws.search import GRID, Match, Searcher, score_curves
-
-sys.path.insert(0, str(Path(__file__).parent))
-import naive
 
 seeds = st.integers(0, 9999)
 lengths_of_templates = st.lists(st.integers(1, 9), min_size=1, max_size=4)
