@@ -207,7 +207,7 @@ def _same_file(one: Path, other: Path) -> bool:
 
 def _wanted(args: argparse.Namespace, clips: Path | None) -> "list[Clip]":
     """Clips of all sources."""
-    from fewshot.audio import is_sound
+    from fewshot.inputs import is_sound
     from kws.clips import clips_from_csv, clips_from_folder, clips_of_keyword
 
     wanted = [clip for name, *files in args.keyword for clip in clips_of_keyword(name, files)]
