@@ -18,8 +18,8 @@ LEAST_GAP = 0.2
 PENALTY = 3.0
 """Deviations that a match loses per cosine under `LEAST_GAP`.
 
-Both are chosen on the validation parts of the first two folds of all tasks, by mean F and by how
-many halves of keywords fire (`benchmarks/RESULTS.md`).
+Both are chosen on validation parts of four tasks, by mean F and by how many halves of keywords fire
+(`benchmarks/RESULTS.md`, "False alarms and halves of words").
 """
 
 
