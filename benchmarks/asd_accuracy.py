@@ -3,8 +3,8 @@
 A section is learnt from its normal training clips and its test clips are scored. Reported, in per
 cent, are the official figures since 2022 (the AUC of a domain pairs its normal clips with the
 anomalous clips of both; pAUC up to a false positive rate of 0.1, standardised) and their harmonic
-mean, with several seeds their means and the last one's standard deviation. Vectors and figures are
-kept in --out, so that a run can be resumed.
+mean, with several seeds their means and the last one's standard deviation, and how long one
+training of the networks took. Vectors and figures are kept in --out, so that a run can be resumed.
 
     python benchmarks/asd_accuracy.py --data ../shared/data
     python benchmarks/asd_accuracy.py --task generated
@@ -33,6 +33,7 @@ import argparse
 import hashlib
 import json
 import os
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -61,6 +62,7 @@ from asd.systems import System
 
 YEAR = 2023
 COLUMNS = scored_columns(YEAR)
+SECONDS = "training, s"
 RATES = (0.01, 0.05, 0.1)
 SETTINGS = {
     "generated": {},
@@ -106,7 +108,7 @@ def name_of(folder: Path, clip: Clip) -> str:
 
 
 def vectors_of(task: Task, representation: Representation, args) -> dict[str, np.ndarray]:
-    """Vectors of the clips of all machines, "<name> <split>", computed once."""
+    """Vectors of the clips of all machines, "<name> <split>", and `SECONDS`; computed once."""
     clips = [clip for clip in clips_of(task.folder) if clip.split in (TRAIN, TEST)]
     told = [f"{clip.path} {clip.path.stat().st_mtime_ns}" for clip in clips]
     described = json.dumps(representation.described())
@@ -124,7 +126,7 @@ def vectors_of(task: Task, representation: Representation, args) -> dict[str, np
 def _vectors(
     folder: Path, clips: Sequence[Clip], representation: Representation, seed: int, args
 ) -> dict[str, np.ndarray]:
-    training = None
+    training, seconds = None, 0.0
     with TemporaryDirectory() as temporary:
         if representation.learns:
             own = [clip for clip in clips if clip.split == TRAIN]
@@ -132,14 +134,17 @@ def _vectors(
             for clip in own:
                 recordings.append(read_sound(clip.path))
             training = Training(recordings, own, seed, args.device, None, lambda *_: None, notes=[])
+        start = time.perf_counter()
         describer = representation.learn(training)
         if training is not None:
+            seconds = time.perf_counter() - start
             training.recordings.close()
     found = {}
     for clip in clips:
         vector = describer.vectors([read_sound(clip.path)], (clip.machine, clip.section))
         found.setdefault(f"{name_of(folder, clip)} {clip.split}", []).append(vector[0])
-    return {name: np.stack(vectors) for name, vectors in found.items()}
+    vectors_by_name = {name: np.stack(vectors) for name, vectors in found.items()}
+    return vectors_by_name | {SECONDS: np.array(seconds)}
 
 
 def scored(
@@ -181,8 +186,11 @@ def done(task: Task, views: System, args) -> dict[str, float]:
     if not kept.exists():
         _, section = scored(task, views, args)
         (figures,) = official_figures([section], YEAR).sections.values()
+        learnt = {view.representation for view in views}
+        seconds = sum(float(vectors_of(task, one, args)[SECONDS]) for one in learnt)
         temporary = kept.with_suffix(".part")
-        temporary.write_text(json.dumps({name: figures[name] for name in COLUMNS}))
+        told = {name: figures[name] for name in COLUMNS} | {SECONDS: seconds}
+        temporary.write_text(json.dumps(told))
         os.replace(temporary, kept)
     return json.loads(kept.read_text())
 
@@ -190,22 +198,24 @@ def done(task: Task, views: System, args) -> dict[str, float]:
 def print_table(title: str, tasks: Sequence[Task], rows: Iterable[str], args) -> None:
     """Figures of some machines together, a line per row, mean over the seeds."""
     print(f"\n{title}\n")
-    print(f"| row | seeds | {' | '.join(COLUMNS)} | harmonic mean |")
-    print("|" + "---|" * (3 + len(COLUMNS)))
+    print(f"| row | seeds | {' | '.join(COLUMNS)} | harmonic mean | {SECONDS} |")
+    print("|" + "---|" * (4 + len(COLUMNS)))
     for row in rows:
         views = views_of(row, args.ensemble, args.epochs, args.encoder, args.wav2vec)
         learns = any(view.representation.learns for view in views)
         seeds = range(args.seed, args.seed + (args.training_seeds if learns else 1))
-        means, totals = [], []
+        means, totals, seconds = [], [], []
         for seed in seeds:
             args.seed = seed
             found = [done(task, views, args) for task in tasks]
             means.append([harmonic_mean(figures[name] for figures in found) for name in COLUMNS])
             totals.append(harmonic_mean(figures[name] for figures in found for name in COLUMNS))
+            seconds.append(np.mean([figures[SECONDS] for figures in found]))
         args.seed = seeds[0]
         cells = [f"{100 * value:.1f}" for value in np.mean(means, axis=0)]
         spread = f" ± {100 * np.std(totals):.1f}" if len(totals) > 1 else ""
         cells.append(f"{100 * np.mean(totals):.1f}{spread}")
+        cells.append(f"{np.mean(seconds):.0f}" if learns else "")
         print(f"| {row} | {len(totals)} | {' | '.join(cells)} |", flush=True)
 
 
