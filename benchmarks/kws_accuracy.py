@@ -90,6 +90,9 @@ def report(parts: Mapping[str, Part], found: Mapping[str, Found], threshold: flo
     kept = found["test"].at(tuned.threshold)
     out = {"validation_f": tuned.f_score, "threshold": tuned.threshold}
     out |= figures(parts["test"], kept)
+    steady = found["validation"].tune_for_others(truth["validation"])
+    out["steady_threshold"] = steady.threshold
+    out["steady_f"] = figures(parts["test"], found["test"].at(steady.threshold))["f"]
     of = found["validation"].tune_per_keyword(truth["validation"]).thresholds
     out["individual_f"] = figures(parts["test"], found["test"].at(of))["f"]
     if threshold is not None:
@@ -177,6 +180,7 @@ COLUMNS = {
     "f": "F",
     "p": "P",
     "r": "R",
+    "steady_f": "steady F",
     "individual_f": "individual F",
     "own_f": "own F",
     "validation_f": "validation F",
@@ -188,9 +192,10 @@ COLUMNS = {
 def print_table(results: Sequence[dict]) -> None:
     """Mean (F with its standard deviation) over folds and seeds, in per cent.
 
-    "individual": with the best threshold of each keyword on the validation part; "own": at the
-    threshold that enrolment chose; "validation": with the best threshold there; "length": median
-    length of detections, relative to the truth.
+    "F": with the best threshold on the validation part; "steady": with the one that kws-evaluate
+    --tune would take there; "individual": with the best one of each keyword; "own": at the
+    threshold that enrolment chose; "validation": on that part, with the best one there; "length":
+    median length of detections, relative to the truth.
     """
     titles = " | ".join(COLUMNS.values())
     print(f"| task | row | folds | {titles} | length | enrolment, s | x real time |")

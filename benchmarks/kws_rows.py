@@ -29,7 +29,7 @@ from fewshot.features import hfcc, mfcc
 from kws.clips import EnrolledClip, LoadedClip
 from kws.config import KwsConfig
 from kws.enrollment import CONTEXT_S, embed_clips
-from kws.evaluation import Tuned, TunedPerKeyword, tune, tune_per_keyword
+from kws.evaluation import Tuned, TunedPerKeyword, tune, tune_for_others, tune_per_keyword
 from kws.frames import FrameSource, borders_s, embed
 from kws.front import pretrained
 from kws.search import Searcher
@@ -63,6 +63,9 @@ class Found(Protocol):
     def tune(self, truth: Sequence[Event]) -> Tuned:
         """The threshold with the best F-score."""
 
+    def tune_for_others(self, truth: Sequence[Event]) -> Tuned:
+        """A threshold that holds for other recordings (`kws.evaluation.tune_for_others`)."""
+
     def tune_per_keyword(self, truth: Sequence[Event]) -> TunedPerKeyword:
         """The thresholds, one for each keyword, that together have the best F-score."""
 
@@ -87,6 +90,10 @@ class Candidates:
     def tune(self, truth: Sequence[Event]) -> Tuned:
         """As in `Found`."""
         return tune(truth, self.events)
+
+    def tune_for_others(self, truth: Sequence[Event]) -> Tuned:
+        """As in `Found`."""
+        return tune_for_others(truth, self.events)
 
     def tune_per_keyword(self, truth: Sequence[Event]) -> TunedPerKeyword:
         """As in `Found`."""

@@ -25,7 +25,7 @@ from fewshot.features import log_mel
 from fewshot.losses.adacos import SubClusterAdaCosLoss
 from fewshot.training import train
 from kws.clips import EnrolledClip
-from kws.evaluation import Evaluation, Tuned, TunedPerKeyword, evaluate
+from kws.evaluation import LEAST_EVENTS, Evaluation, Tuned, TunedPerKeyword, evaluate
 from kws.learning import background_segments, epoch_batches, training_set
 from kws.segments import HOP, PADDING, SAMPLE_RATE, SEGMENT, frame_count
 
@@ -124,8 +124,15 @@ class Boxes:
         """The best of `THRESHOLDS` for all keywords; of equally good ones the highest."""
         results = self._results(truth)
         best = max(range(len(results)), key=lambda k: results[k].f_score)
-        result = results[best]
-        return Tuned(result.n_ref, result.n_sys, result.n_tp, threshold=float(THRESHOLDS[best]))
+        return _tuned(results, best)
+
+    def tune_for_others(self, truth: Sequence[Event]) -> Tuned:
+        """The one of `THRESHOLDS` that `kws.evaluation.tune_for_others` comes nearest to."""
+        results = self._results(truth)
+        f_scores = np.array([result.f_score for result in results])
+        weights = np.exp(max(len(truth), LEAST_EVENTS) * (f_scores - f_scores.max()))
+        mean = np.average(THRESHOLDS, weights=weights)
+        return _tuned(results, int(np.abs(THRESHOLDS - mean).argmin()))
 
     def tune_per_keyword(self, truth: Sequence[Event]) -> TunedPerKeyword:
         """The best of `THRESHOLDS` for each keyword, so that F over all is best (Dinkelbach)."""
@@ -156,6 +163,11 @@ class Boxes:
 
     def _results(self, truth: Sequence[Event]) -> list[Evaluation]:
         return [evaluate(truth, self.at(t), self.durations) for t in THRESHOLDS.tolist()]
+
+
+def _tuned(results: Sequence[Evaluation], k: int) -> Tuned:
+    counts = results[k]
+    return Tuned(counts.n_ref, counts.n_sys, counts.n_tp, threshold=float(THRESHOLDS[k]))
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,15 @@
-"""Detected events against the truth: sed_eval's event-based scores, and the best threshold."""
+"""Detected events against the truth: sed_eval's event-based scores, and thresholds by them."""
 
 import math
 import os
 import warnings
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import PurePath
+
+import numpy as np
 
 from fewshot.errors import InputError
 from fewshot.event_scores import Counts
@@ -50,9 +53,13 @@ class Evaluation(Scores):
     duration_s: float | None
 
 
+LEAST_EVENTS = 20
+"""Thresholds are weighted as sharply as for so many events, at least."""
+
+
 @dataclass(frozen=True)
 class Tuned(Counts):
-    """The threshold with the best F-score; the counts are those of the candidates that reach it."""
+    """A threshold; the counts are those of the candidates that reach it."""
 
     threshold: float
 
@@ -197,11 +204,43 @@ def tune(
     InputError
         If there are no candidates, or one has no score.
     """
-    reference = list(reference)
     curve = Curve(reference, candidates, collar_s, percentage_of_length)
-    n_ref = len(reference)
-    best = max(range(len(curve.n_sys)), key=lambda k: curve.n_tp[k] / (curve.n_sys[k] + n_ref or 1))
-    return Tuned(n_ref, curve.n_sys[best], curve.n_tp[best], threshold=curve.threshold(best))
+    best = max(range(len(curve.n_sys)), key=lambda k: curve.counts(k).f_score)
+    return Tuned(*astuple(curve.counts(best)), threshold=curve.threshold(best))
+
+
+def tune_for_others(
+    reference: Iterable[Event],
+    candidates: Iterable[Event],
+    *,
+    collar_s: float = 0.2,
+    percentage_of_length: float = 0.5,
+) -> Tuned:
+    """Find a threshold that holds for other recordings, where that of `tune` may be a narrow peak.
+
+    It is the mean of all thresholds, weighted by exp(n F), where n is the number of events in the
+    reference (20 where there are fewer) and F the micro-averaged F-score that they reach. So those
+    that are an event or two behind the best count nearly as much. What is returned lies midway
+    between the scores next to that mean.
+
+    Parameters, Raises
+        As for `tune`.
+
+    Returns
+    -------
+    Tuned
+        It keeps nothing if nothing matches.
+    """
+    curve = Curve(reference, candidates, collar_s, percentage_of_length)
+    if not curve.n_tp[-1]:
+        return Tuned(*astuple(curve.counts(0)), threshold=curve.threshold(0))
+    places = range(len(curve.n_sys))
+    f_scores = np.array([curve.counts(k).f_score for k in places])
+    weights = np.exp(max(curve.n_ref, LEAST_EVENTS) * (f_scores - f_scores.max()))
+    weights *= [curve.width(k) for k in places]
+    mean = np.average([curve.threshold(k) for k in places], weights=weights)
+    accepted = bisect_right(curve.scores, -mean, key=lambda score: -score)
+    return Tuned(*astuple(curve.counts(accepted)), threshold=curve.threshold(accepted))
 
 
 def tune_per_keyword(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from fewshot.errors import InputError
+from fewshot.event_scores import Counts
 from fewshot.events import Event
 
 
@@ -22,6 +23,8 @@ class Curve:
 
     Attributes
     ----------
+    n_ref : int
+        Events of the reference.
     scores : list of float
         The distinct scores, from the highest down.
     n_sys, n_tp : list of int
@@ -51,6 +54,7 @@ class Curve:
         unscored = next((event for event in candidates if event.score is None), None)
         if unscored is not None:
             raise InputError(f"{unscored.filename}: an event without a score cannot be tuned with")
+        self.n_ref = sum(map(len, truth.values()))
         self.scores: list[float] = []
         self.n_sys, self.n_tp = [0], [0]
         candidates.sort(key=lambda event: -event.score)
@@ -63,6 +67,10 @@ class Curve:
             self.scores.append(score)
             self.n_sys.append(n_sys)
             self.n_tp.append(n_tp)
+
+    def counts(self, k: int) -> Counts:
+        """How many events match when the first `k` distinct scores are accepted."""
+        return Counts(self.n_ref, self.n_sys[k], self.n_tp[k])
 
     def threshold(self, k: int) -> float:
         """One that accepts the first `k` distinct scores, as far as possible from both sides."""
@@ -77,6 +85,16 @@ class Curve:
             step = (scores[0] - scores[1] if k == 0 else scores[-2] - scores[-1]) / 2
         beyond = near + step if k == 0 else near - step
         return beyond if beyond != near else math.nextafter(near, math.inf if k == 0 else -math.inf)
+
+    def width(self, k: int) -> float:
+        """Of the range of thresholds that accept the first `k` distinct scores and no more.
+
+        Beyond the end it reaches as far again as `threshold`.
+        """
+        scores = self.scores
+        if 0 < k < len(scores):
+            return scores[k - 1] - scores[k]
+        return 2 * abs(self.threshold(k) - (scores[0] if k == 0 else scores[-1]))
 
 
 class Matching:

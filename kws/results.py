@@ -51,21 +51,23 @@ def percent(counts: Counts) -> str:
 
 
 def tuned_lines(
-    tuned: Tuned, each: TunedPerKeyword, scores: Sequence[float], *, verbose: bool
+    tuned: Tuned, best: Tuned, each: TunedPerKeyword, scores: Sequence[float], *, verbose: bool
 ) -> Iterator[str]:
-    """The best threshold and how to use it; if asked for, those of each keyword.
+    """A threshold for other recordings and how to use it; if asked for, those of each keyword.
 
     Parameters
     ----------
-    tuned : Tuned
+    tuned, best : Tuned
+        For other recordings, and the best on these.
     each : TunedPerKeyword
     scores : sequence of float
         Of all candidates.
     verbose : bool
     """
     threshold = _brief(tuned.threshold, scores)
-    yield f"best threshold {threshold}: {percent(tuned)}"
-    yield f"use it: kws-detect --threshold {threshold} MODEL FILE..."
+    yield f"threshold {threshold}: {percent(tuned)}"
+    yield f"best on these recordings, {_brief(best.threshold, scores)}: {percent(best)}"
+    yield f"for others: kws-detect --threshold {threshold} MODEL FILE..."
     if verbose:
         yield f"one threshold for each keyword: {percent(each)}"
         rows = [(one_line(k), _brief(t, scores)) for k, t in each.thresholds.items()]
@@ -91,7 +93,7 @@ def as_object(
     result: Evaluation,
     segments: Mapping[str, Counts],
     covered: Mapping[str, Counts],
-    tuned: tuple[Tuned, TunedPerKeyword] | None,
+    tuned: tuple[Tuned, Tuned, TunedPerKeyword] | None,
     *,
     segment_s: float,
     overlap: float,
@@ -103,7 +105,8 @@ def as_object(
     result : Evaluation
     segments, covered : mapping of str to Counts
         Of each keyword, by segments and by intersections.
-    tuned : (Tuned, TunedPerKeyword) or None
+    tuned : (Tuned, Tuned, TunedPerKeyword) or None
+        Thresholds for other recordings, the best on these, and those of each keyword.
     segment_s, overlap : float
         Length of segments, and the least share that is covered.
     """
@@ -118,7 +121,8 @@ def as_object(
         and {
             "threshold": tuned[0].threshold,
             **_counted(tuned[0]),
-            "per_keyword": {"thresholds": dict(tuned[1].thresholds), **_counted(tuned[1])},
+            "best": {"threshold": tuned[1].threshold, **_counted(tuned[1])},
+            "per_keyword": {"thresholds": dict(tuned[2].thresholds), **_counted(tuned[2])},
         },
     }
 

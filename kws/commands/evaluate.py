@@ -23,7 +23,7 @@ from fewshot.events import Event, read_events
 from fewshot.tables import nearest_root, number, read_table
 from kws import errors, results
 from kws.errors import Outcome, outcomes
-from kws.evaluation import evaluate, join_files, tune, tune_per_keyword
+from kws.evaluation import evaluate, join_files, tune, tune_for_others, tune_per_keyword
 
 EPILOG = """\
 An event is right if the reference has one of the same label whose onset is at most the collar away
@@ -119,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--tune",
         action="store_true",
-        help="find the threshold with the best F; EVENTS from kws-detect --candidates",
+        help="find a threshold with a high F; EVENTS from kws-detect --candidates",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument(
@@ -168,6 +168,7 @@ def _evaluate(args: argparse.Namespace) -> None:
             what = f"{unscored} of {len(events)} events have no score; --tune needs one for each"
             raise InputError(f"{args.events}: {what} (kws-detect --candidates)")
         tuned = (
+            tune_for_others(inputs.reference, events, **tolerance),
             tune(inputs.reference, events, **tolerance),
             tune_per_keyword(inputs.reference, events, **tolerance),
         )

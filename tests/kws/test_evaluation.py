@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from fewshot.errors import InputError
 from fewshot.events import Event
-from kws.evaluation import evaluate, join_files, tune, tune_per_keyword
+from kws.evaluation import evaluate, join_files, tune, tune_for_others, tune_per_keyword
 
 # Times on a coarse grid, so that many pairs lie exactly on the collar.
 FILES, LABELS = ("a.wav", "b.wav"), ("lamp", "door", "None")
@@ -137,6 +137,41 @@ def test_tuned_is_the_best_of_all_thresholds(reference, candidates):
         assert tuned.threshold == (lower + upper) / 2
 
 
+@given(REFERENCES, CANDIDATES.filter(bool))
+def test_tuned_for_others_is_the_mean_of_weighted_thresholds(reference, candidates):
+    tuned = tune_for_others(reference, candidates)
+    accepted = [event for event in candidates if event.score >= tuned.threshold]
+    got = tuned.f_score, tuned.n_sys, tuned.n_tp
+    assert got == f_of_accepted(reference, accepted)
+    best = tune(reference, candidates)
+    assert tuned.f_score <= best.f_score
+    if not best.n_tp:
+        assert not accepted
+        return
+    scores = sorted({event.score for event in candidates}, reverse=True)
+    gaps = [a - b for a, b in itertools.pairwise(scores)] or [1e-3 * max(abs(scores[0]), 1e-3) * 2]
+    edges = [scores[0] + gaps[0], *scores, scores[-1] - gaps[-1]]
+    total = area = 0.0
+    for upper, lower in itertools.pairwise(edges):
+        kept = [event for event in candidates if event.score > (upper + lower) / 2]
+        weight = math.exp(max(len(reference), 20) * f_of_accepted(reference, kept)[0])
+        total += weight * (upper - lower)
+        area += weight * (upper - lower) * (upper + lower) / 2
+    mean = area / total
+    away = min(abs(score - mean) for score in scores)
+    assert away < 1e-6 or [e for e in candidates if e.score >= mean] == accepted
+
+
+def test_a_narrow_peak_is_not_what_holds_for_others():
+    """Twenty words, all found above 5; at 8 one false alarm is gone, and at 8.1 a word."""
+    truth = [Event("a", 2 * i, 2 * i + 1, "x") for i in range(20)]
+    found = [Event("a", 2 * i, 2 * i + 1, "x", 8.1 + i / 10) for i in range(20)]
+    alarms = [Event("b", 0, 1, "x", 8.0), *(Event("b", i, i + 1, "x", 5.0) for i in range(9))]
+    assert tune(truth, found + alarms).threshold == pytest.approx(8.05)
+    steady = tune_for_others(truth, found + alarms)
+    assert (steady.n_tp, steady.n_sys) == (20, 21) and 5.0 < steady.threshold < 8.0
+
+
 @given(events(6, st.none()), events(6, st.integers(-3, 0).map(float)).filter(bool))
 def test_tuned_per_keyword_is_the_best_of_all_combinations(reference, candidates):
     tuned = tune_per_keyword(reference, candidates)
@@ -176,7 +211,7 @@ def test_thresholds_at_the_ends():
     assert tune(truth, close).threshold == 1.0
 
 
-@pytest.mark.parametrize("function", [tune, tune_per_keyword])
+@pytest.mark.parametrize("function", [tune, tune_for_others, tune_per_keyword])
 def test_tuning_needs_scores(function):
     truth = [Event("a", 0, 1, "x")]
     with pytest.raises(InputError, match="no candidates"):

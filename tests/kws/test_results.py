@@ -14,7 +14,7 @@ TRUTH = [Event("a.wav", 1.0, 1.5, "lamp"), Event("a.wav", 4.0, 4.5, "電灯")]
 def told(threshold, scores):
     tuned = Tuned(2, 2, 1, threshold)
     each = TunedPerKeyword(2, 2, 1, {"lamp": threshold, "a\nb": threshold})
-    return list(tuned_lines(tuned, each, scores, verbose=True))
+    return list(tuned_lines(tuned, tuned, each, scores, verbose=True))
 
 
 @pytest.mark.parametrize(
@@ -26,9 +26,10 @@ def told(threshold, scores):
     ],
 )
 def test_thresholds_stay_away_from_scores(threshold, scores, text):
-    first, second, _, own, other = told(threshold, scores)
-    assert first.startswith(f"best threshold {text}:")
-    printed = float(second.split("--threshold ")[1].split()[0])
+    first, best, use, _, own, other = told(threshold, scores)
+    assert first.startswith(f"threshold {text}:")
+    assert best.startswith(f"best on these recordings, {text}:")
+    printed = float(use.split("--threshold ")[1].split()[0])
     assert min(scores) < printed < max(scores)
     assert own.split() == ["lamp", text] and other.split() == [one_line("a\nb"), text]
 

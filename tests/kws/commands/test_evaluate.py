@@ -122,13 +122,15 @@ def test_tune(task, capsys):
     status, out, err = run(capsys, *LISTED, "--tune", "--verbose")
     assert status == 0
     assert "3 events in the reference, 2 found" in out
-    assert "best threshold -0.35: F 80.0 %, P 100.0 %, R 66.7 %" in out
+    assert "\nthreshold -0.35: F 80.0 %, P 100.0 %, R 66.7 %" in out
+    assert "best on these recordings, -0.35: F 80.0 %" in out
     assert "kws-detect --threshold -0.35 " in out
     assert "one threshold for each keyword: F 80.0 %" in out
     assert "see how well it does on others" in err
     tuned = json.loads(run(capsys, *LISTED, "--tune", "--json")[1])["tuned"]
     assert tuned["threshold"] == pytest.approx(-0.35)
     assert (tuned["n_tp"], tuned["f_score"]) == (2, 0.8)
+    assert tuned["best"] == {key: tuned[key] for key in tuned["best"]}
     assert set(tuned["per_keyword"]["thresholds"]) == {"lamp", "電灯"}
 
 
@@ -143,7 +145,7 @@ def test_nothing_to_tune(task, capsys):
     write_events([Event("task/audio/a.wav", 30, 31, "lamp", -0.1)], task / "far.csv")
     status, out, err = run(capsys, CALL[0], "far.csv", "--tune")
     assert (status, "no event matches" in err) == (0, True)
-    assert "best threshold -0.0999: F 0.0 %" in out
+    assert "\nthreshold -0.0999: F 0.0 %" in out
     write_events([Event("task/audio/a.wav", 30, 31, "lamp")], task / "bare.csv")
     status, out, err = run(capsys, CALL[0], "bare.csv", "--tune")
     assert (status, out) == (2, "")
