@@ -220,7 +220,7 @@ class ExternalEncoder:
         return np.concatenate(frames)
 
     def to(self, device: str) -> "ExternalEncoder":
-        """Compute there from now on, if the network can; those in files stay on the CPU."""
+        """Compute there from now on, if the network can; ONNX and TorchScript stay on the CPU."""
         if isinstance(self._network, TorchNetwork):
             self._network.to(device)
         return self
