@@ -60,8 +60,8 @@ def train(
         What the system "ustc" listens through too: a file that
         `fewshot.encoders.wav2vec.load_wav2vec` reads.
     encoder : str or path, optional
-        What pre-trained embeddings are computed by: "speech", or an ONNX or TorchScript file with
-        its description beside it (`fewshot.encoders.loading`); by default "speech-embedding".
+        What pre-trained embeddings are computed by: "speech", or a file that
+        `fewshot.encoders.loading.load_encoder` takes; by default "speech-embedding".
     name : str
         What the model calls a system of one's own.
     threshold : str, optional

@@ -151,17 +151,15 @@ def log_mel(
     return mel.clamp_(min=FLOOR).log_()
 
 
-def slaney_filterbank(n_mels: int, n_fft: int, sample_rate: int) -> torch.Tensor:
+def slaney_filterbank(
+    n_mels: int, n_fft: int, sample_rate: int, low_hz: float = 0.0, high_hz: float | None = None
+) -> torch.Tensor:
     """Triangular filters, equally spaced on Slaney's Mel scale, each with an area of 1 (per Hz).
 
     Parameters
     ----------
-    n_mels : int
-        Number of filters, from 0 Hz to half the sampling rate.
-    n_fft : int
-        Length of the Fourier transform, in samples.
-    sample_rate : int
-        In Hz.
+    n_mels, n_fft, sample_rate, low_hz, high_hz
+        As for `mel_filterbank`.
 
     Returns
     -------
@@ -172,12 +170,16 @@ def slaney_filterbank(n_mels: int, n_fft: int, sample_rate: int) -> torch.Tensor
     M. Slaney, "Auditory toolbox", 1998: linear up to 1 kHz, 15 Mel there, logarithmic above, 27 Mel
     from 1 to 6.4 kHz. librosa's default, and so that of the challenge's baselines.
     """
-    last = 15.0 + 27.0 * math.log(sample_rate / 2000.0) / math.log(6.4)
-    mels = torch.linspace(0.0, last, n_mels + 2, dtype=torch.float64)
+    first, last = map(_slaney_mel, (low_hz, sample_rate / 2 if high_hz is None else high_hz))
+    mels = torch.linspace(first, last, n_mels + 2, dtype=torch.float64)
     linear, logarithmic = mels * 200.0 / 3.0, 1000.0 * 6.4 ** ((mels - 15.0) / 27.0)
     edges = torch.where(mels < 15.0, linear, logarithmic)
     bank = _triangles(edges[:-2], edges[1:-1], edges[2:], n_fft, sample_rate)
     return bank * (2.0 / (edges[2:] - edges[:-2])).float()
+
+
+def _slaney_mel(hz: float) -> float:
+    return 0.015 * hz if hz < 1000.0 else 15.0 + 27.0 * math.log(hz / 1000.0) / math.log(6.4)
 
 
 def mel_decibels(samples: np.ndarray) -> np.ndarray:
@@ -254,28 +256,31 @@ def magnitude_spectrum(waveforms: torch.Tensor) -> torch.Tensor:
 
 
 def magnitude_spectrogram(
-    waveforms: torch.Tensor, *, n_fft: int = 1024, hop: int = 512
+    waveforms: torch.Tensor, *, n_fft: int = 1024, hop: int = 512, window: int | None = None
 ) -> torch.Tensor:
     """Magnitudes of the short-time Fourier transform: no Mel bands, no logarithm, no padding.
 
     Parameters
     ----------
     waveforms : torch.Tensor, shape (n_waveforms, n_samples)
-        At least ``n_fft`` samples each.
+        At least a window each.
     n_fft, hop : int
-        Window (Hann) and hop in samples.
+        Length of the Fourier transform and hop in samples.
+    window : int, optional
+        Of Hann, in samples, ``n_fft`` at most and by default; zeros follow shorter ones.
 
     Returns
     -------
     torch.Tensor, shape (n_waveforms, n_frames, n_fft // 2 + 1)
-        As many frames as `spectrogram_shape` says, each of them whole.
+        As many frames as `spectrogram_shape` says of the window, each of them whole.
 
     Notes
     -----
     Dissertation, section 5.3.1.
     """
-    window = _hann(n_fft, str(waveforms.device)).to(waveforms.dtype)
-    return torch.fft.rfft(waveforms.unfold(1, n_fft, hop) * window).abs()
+    window = n_fft if window is None else window
+    hann = _hann(window, str(waveforms.device)).to(waveforms.dtype)
+    return torch.fft.rfft(waveforms.unfold(1, window, hop) * hann, n_fft).abs()
 
 
 def spectrogram_shape(n_samples: int, *, n_fft: int = 1024, hop: int = 512) -> tuple[int, int]:

@@ -72,7 +72,7 @@ def enroll(
         it, coloured noise at many levels is generated.
     config : KwsConfig, optional
     device : {"auto", "cpu", "cuda", "mps"}
-        Where "scratch" is trained and "speech" computed.
+        Where "scratch" is trained, and "speech" and wav2vec 2.0 are computed.
     seed : int
         The same clips, settings, seed and machine give the same model.
     add_to : KeywordModel, optional

@@ -133,7 +133,7 @@ class PretrainedFrames:
         return WhitenedStream(self.encoder.stream(before), self)
 
     def to(self, device: str) -> "PretrainedFrames":
-        """As in `FrameSource`; only the encoder "speech" leaves the CPU."""
+        """As in `FrameSource`; only "speech" and wav2vec 2.0 leave the CPU."""
         self.encoder.to(device)
         return self
 

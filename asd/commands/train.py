@@ -118,8 +118,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--encoder",
         metavar="NAME_OR_FILE",
-        help="other pre-trained embeddings: speech, or an ONNX or TorchScript file (system "
-        "pretrained)",
+        help="other pre-trained embeddings: speech, an ONNX or TorchScript file, or the weights "
+        "of wav2vec 2.0 (system pretrained)",
     )
     parser.add_argument(
         "--false-alarm-rate",

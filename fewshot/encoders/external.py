@@ -5,11 +5,12 @@ which makes the frames denser than the encoder's own step.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fewshot.encoders.mel_input import MelSpec, log_mel_spectra
 from fewshot.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 
 GRID = 64
 """Frames that are made at a time, counted from the start of a recording."""
+
+LOG_MEL = "log-mel"
+INPUTS = ("waveform", LOG_MEL)
+TIME_LAST = "time-last"
+LAYOUTS = ("time-first", TIME_LAST)
 
 Network = Callable[[np.ndarray], np.ndarray]
 
@@ -40,6 +46,15 @@ class EncoderSpec:
     name, licence : str
     sha256 : str
         Of the file.
+    input : {"waveform", "log-mel"}
+        What the network takes: samples (batch, n), or log-Mel spectra (batch, n_spectra, n_mels)
+        of them. ``window`` then holds whole spectra, and ``step`` is a multiple of their hop.
+    mel : MelSpec or dict of its values, optional
+        The log-Mel spectra.
+    layout : {"time-first", "time-last"}
+        Of what it gives: (batch, n_frames, dim) or (batch, dim, n_frames).
+    block : int, optional
+        Of wav2vec 2.0: the transformer's block that is taken, counted from 1.
     """
 
     window: int
@@ -51,6 +66,10 @@ class EncoderSpec:
     name: str = ""
     licence: str = "not stated"
     sha256: str = ""
+    input: str = "waveform"
+    mel: MelSpec | None = None
+    layout: str = "time-first"
+    block: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("window", "step", "hop", "dim"):
@@ -63,6 +82,31 @@ class EncoderSpec:
             raise InputError(f"centre is {self.centre!r}; it must lie in the window")
         if self.sample_rate != 16000:
             raise InputError(f"sample_rate is {self.sample_rate}; only 16000 will do")
+        for name, allowed in (("input", INPUTS), ("layout", LAYOUTS)):
+            if getattr(self, name) not in allowed:
+                raise InputError(f"{name} is {getattr(self, name)!r}; use {' or '.join(allowed)}")
+        if isinstance(self.mel, dict):
+            known = {field.name for field in fields(MelSpec)}
+            if not self.mel.keys() <= known:
+                raise InputError(f"mel may hold {', '.join(sorted(known))}")
+            object.__setattr__(self, "mel", MelSpec(**self.mel))
+        if self.input != LOG_MEL and self.mel is not None:
+            raise InputError(f"mel belongs to input {LOG_MEL!r}, not to {self.input!r}")
+        if self.input == LOG_MEL:
+            if not isinstance(self.mel, MelSpec):
+                raise InputError(
+                    f"mel is {self.mel!r}; input {LOG_MEL!r} needs its values, {{...}}"
+                )
+            self._check_spectra(self.mel)
+
+    def _check_spectra(self, mel: MelSpec) -> None:
+        if self.window < mel.window or (self.window - mel.window) % mel.hop:
+            raise InputError(
+                f"window is {self.window}; it must hold whole spectra: {mel.window} samples and a "
+                f"multiple of {mel.hop}"
+            )
+        if self.step % mel.hop:
+            raise InputError(f"step is {self.step}; it must be a multiple of mel's hop, {mel.hop}")
 
 
 class TorchNetwork:
@@ -103,8 +147,11 @@ class ExternalEncoder:
     ----------
     spec : EncoderSpec
     network : callable
-        Maps samples (batch, n) in [-1, 1], float32, to frames (batch, n_frames, dim), with n_frames
-        = 1 + (n - window) // step.
+        Maps samples (batch, n) in [-1, 1], or what the description says is made of them, float32,
+        to frames (batch, n_frames, dim), with n_frames = 1 + (n - window) // step; or as its layout
+        says.
+    together : int
+        Frames that the network makes of one piece, where each sees all of what the others see.
 
     Attributes
     ----------
@@ -116,10 +163,11 @@ class ExternalEncoder:
 
     first_s = 0.0
 
-    def __init__(self, spec: EncoderSpec, network: Network) -> None:
+    def __init__(self, spec: EncoderSpec, network: Network, *, together: int = 1) -> None:
         self.spec = spec
         self.hop_s = spec.hop / spec.sample_rate
-        self.context = max(spec.centre, spec.window - spec.centre)
+        beyond = (together - 1) * spec.step
+        self.context = max(spec.centre, spec.window - spec.centre) + beyond
         self._network = network
 
     def stream(self, before: np.ndarray | None = None) -> "FrameStream":
@@ -172,7 +220,7 @@ class ExternalEncoder:
         return np.concatenate(frames)
 
     def to(self, device: str) -> "ExternalEncoder":
-        """Compute there from now on, if the network can; those in files stay on the CPU."""
+        """Compute there from now on, if the network can; ONNX and TorchScript stay on the CPU."""
         if isinstance(self._network, TorchNetwork):
             self._network.to(device)
         return self
@@ -185,18 +233,25 @@ class ExternalEncoder:
         InputError
             If the network does not give what its description promises.
         """
-        expected = (
-            len(samples),
-            1 + (samples.shape[1] - self.spec.window) // self.spec.step,
-            self.spec.dim,
-        )
-        frames = np.asarray(self._network(samples), np.float32)
-        if frames.size != np.prod(expected):
+        spec = self.spec
+        n_frames = 1 + (samples.shape[1] - spec.window) // spec.step
+        expected = (len(samples), n_frames, spec.dim)
+        if spec.layout == TIME_LAST:
+            expected = (len(samples), spec.dim, n_frames)
+        inputs = samples if spec.mel is None else log_mel_spectra(samples, spec.mel)
+        frames = np.asarray(self._network(inputs), np.float32)
+        # Other axes of one value are nothing to stumble over; axes in another order are.
+        if _longer_than_one(frames.shape) != _longer_than_one(expected):
             raise InputError(
-                f"encoder {self.spec.name}: gave frames of shape {frames.shape} for "
+                f"encoder {spec.name}: gave frames of shape {frames.shape} for "
                 f"{samples.shape[1]} samples, its description says {expected}; mend the JSON file"
             )
-        return frames.reshape(expected)
+        frames = frames.reshape(expected)
+        return frames.transpose(0, 2, 1) if spec.layout == TIME_LAST else frames
+
+
+def _longer_than_one(shape: tuple[int, ...]) -> list[int]:
+    return [size for size in shape if size > 1]
 
 
 class FrameStream:
@@ -229,7 +284,7 @@ class FrameStream:
         spec = self._encoder.spec
         tail = np.zeros(self._block, np.float32)
         if after is not None:
-            kept = after[: spec.window - spec.centre]
+            kept = after[: len(tail)]
             tail[: len(kept)] = kept
         n_frames = -(-self._total // spec.hop)
         made = self._made

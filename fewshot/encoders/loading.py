@@ -1,21 +1,29 @@
-"""Encoders by name or file: those that come with the installation, ONNX and TorchScript files."""
+"""Encoders by name or file: those of the installation, ONNX, TorchScript and wav2vec 2.0 files."""
 
 import hashlib
 import importlib.util
 import json
 import warnings
+import zipfile
+from collections.abc import Set
 from dataclasses import fields, replace
 from importlib import resources
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from fewshot.encoders.external import EncoderSpec, ExternalEncoder, Network, TorchNetwork
-from fewshot.errors import InputError
+from fewshot.errors import InputError, MissingError
 
 BUNDLED = "speech-embedding"
 """Name of the encoder that comes with the installation, in another package."""
 OWN = "speech"
 """Name of the encoder that was trained for this package (`fewshot.encoders.speech`)."""
 NAMES = (BUNDLED, OWN)
+ONNX, TORCH = (".onnx",), (".pt", ".pth", ".ts")
+SUFFIXES = (*ONNX, *TORCH)
+"""Endings of the files that hold encoders."""
 
 SPEECH_EMBEDDING = EncoderSpec(
     window=12400,
@@ -40,8 +48,10 @@ def load_encoder(name_or_file: str | Path) -> ExternalEncoder:
     Parameters
     ----------
     name_or_file : str or path
-        "speech-embedding", "speech", or an ONNX (``.onnx``) or TorchScript (``.pt``, ``.ts``) file
-        with a JSON file of the same name beside it that holds what `EncoderSpec` lists.
+        "speech-embedding", "speech", or a file: ONNX (``.onnx``) or TorchScript (``.pt``, ``.pth``,
+        ``.ts``), with a JSON file of the same name beside it that holds what `EncoderSpec` lists;
+        or the weights of wav2vec 2.0 (`fewshot.encoders.wav2vec.load_wav2vec`), whose JSON file may
+        be missing, and may hold block, name and licence.
 
     Returns
     -------
@@ -62,7 +72,13 @@ def load_encoder(name_or_file: str | Path) -> ExternalEncoder:
     path = Path(name_or_file)
     if not path.is_file():
         raise InputError(f"{path}: no such encoder; give a file, or {' or '.join(NAMES)}")
-    return ExternalEncoder(_description(path), _network(path))
+    if path.suffix not in SUFFIXES:
+        raise InputError(f"{path}: its name must end in {', '.join(SUFFIXES)}")
+    if path.suffix in TORCH and not _is_torchscript(path):
+        return _wav2vec(path)
+    encoder = ExternalEncoder(_description(path), _network(path))
+    _check(encoder, path)
+    return encoder
 
 
 def find_encoder(name_or_file: str, spec: EncoderSpec, model: str | Path) -> ExternalEncoder:
@@ -116,27 +132,46 @@ def _bundled_file() -> Path:
 
 def _description(path: Path) -> EncoderSpec:
     beside = path.with_suffix(".json")
-    known = {field.name for field in fields(EncoderSpec)} - {"sha256"}
+    if not beside.exists():
+        raise InputError(
+            f"{beside}: no such file; an encoder needs a description with window, step, hop, "
+            "centre and dim"
+        )
+    content = _content(beside, {field.name for field in fields(EncoderSpec)} - {"sha256", "block"})
+    try:
+        return EncoderSpec(**({"name": path.name} | content), sha256=_sha256(path))
+    except (TypeError, InputError) as error:
+        raise InputError(f"{beside}: no description of an encoder ({error})") from error
+
+
+def _content(beside: Path, known: Set[str]) -> dict[str, Any]:
+    """What a description holds."""
     try:
         content = json.loads(beside.read_text(encoding="utf-8"))
         if not isinstance(content, dict) or not content.keys() <= known:
             raise ValueError(f"it may hold {', '.join(sorted(known))}")
-        return EncoderSpec(**({"name": path.name} | content), sha256=_sha256(path))
-    except FileNotFoundError as error:
-        raise InputError(
-            f"{beside}: no such file; an encoder needs a description with window, step, hop, "
-            "centre and dim"
-        ) from error
-    except (ValueError, TypeError, InputError) as error:
+    except ValueError as error:
         raise InputError(f"{beside}: no description of an encoder ({error})") from error
+    return content
 
 
 def _network(path: Path) -> Network:
-    if path.suffix == ".onnx":
-        return _onnx(path)
-    if path.suffix in (".pt", ".ts"):
-        return _torchscript(path)
-    raise InputError(f"{path}: its name must end in .onnx, .pt or .ts")
+    return _onnx(path) if path.suffix in ONNX else _torchscript(path)
+
+
+def _check(encoder: ExternalEncoder, path: Path) -> None:
+    """Refuse a network that cannot be what its description says, before it is used."""
+    n = encoder.spec.window + encoder.spec.step
+    try:
+        encoder.run(np.zeros((encoder.spec.step // encoder.spec.hop, n), np.float32))
+    except InputError:
+        raise
+    except Exception as error:  # whatever a network of others raises
+        reason = str(error).strip().splitlines()[-1:]
+        raise InputError(
+            f"{path}: does not take the {encoder.spec.input} that its JSON file says "
+            f"({''.join(reason)}); mend the JSON file, or export the network again"
+        ) from error
 
 
 def _onnx(path: Path) -> Network:
@@ -156,6 +191,14 @@ def _onnx(path: Path) -> Network:
     return lambda samples: session.run(None, {name: samples})[0]
 
 
+def _is_torchscript(path: Path) -> bool:
+    """Whether a file of torch holds code, or only the state of a network."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())
+
+
 def _torchscript(path: Path) -> Network:
     import torch
 
@@ -169,6 +212,38 @@ def _torchscript(path: Path) -> Network:
         raise InputError(f"{path}: not a TorchScript file ({reason})") from error
 
     return TorchNetwork(module, movable=False)
+
+
+def _wav2vec(path: Path) -> ExternalEncoder:
+    """The frames of a block of wav2vec 2.0."""
+    from fewshot.encoders import wav2vec
+
+    try:
+        model = wav2vec.load_wav2vec(path)
+    except MissingError:
+        raise
+    except InputError as error:
+        reason = str(error).removeprefix(f"{path}: ")
+        raise InputError(f"{path}: no TorchScript file, and {reason}") from error
+    beside, layers = path.with_suffix(".json"), model.encoder.transformer.layers
+    content = _content(beside, {"block", "name", "licence"}) if beside.exists() else {}
+    block = content.setdefault("block", min(wav2vec.BLOCK, len(layers)))
+    if not isinstance(block, int) or not 1 <= block <= len(layers):
+        raise InputError(
+            f"{beside}: block {block!r} of {len(layers)}; use one from 1 to {len(layers)}"
+        )
+    del layers[block:]
+    module = wav2vec.Wav2VecFrames(model)
+    spec = EncoderSpec(
+        window=module.window,
+        step=wav2vec.FRAME_HOP,
+        hop=wav2vec.FRAME_HOP,
+        centre=module.window // 2,
+        dim=module.dim,
+        sha256=_sha256(path),
+        **({"name": path.name} | content),
+    )
+    return ExternalEncoder(spec, TorchNetwork(module, movable=True), together=wav2vec.TOGETHER)
 
 
 def _own() -> ExternalEncoder:
@@ -191,4 +266,5 @@ def _own() -> ExternalEncoder:
 
 
 def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,10 +1,11 @@
-"""wav2vec 2.0 from a file that the user names, as maps on the frames of the log-Mel spectrogram.
+"""wav2vec 2.0 from a file that the user names: as frames, or maps on those of log-Mel spectrograms.
 
 torchaudio holds the network; it is imported when one is made and nowhere else. Weights are never
 downloaded: a file is what torch saved of the network's state, as torchaudio's bundle WAV2VEC2_BASE
 (94,370,944 parameters, learnt from 960 hours of LibriSpeech, MIT licence) gives it.
 """
 
+import math
 import pickle
 import re
 from collections.abc import Iterable, Mapping
@@ -19,7 +20,13 @@ from fewshot.encoders.tgram import HOP
 from fewshot.errors import InputError, MissingError
 
 STRIDES = (5, 2, 2, 2, 2, 2, 2)
-"""Of the convolutions: 320 samples in all."""
+"""Of the convolutions."""
+FRAME_HOP = math.prod(STRIDES)
+"""Samples between frames, 20 ms."""
+BLOCK = 8
+"""Of the twelve of the published network; its middle blocks tell phones best."""
+TOGETHER, AROUND = 32, 34
+"""Frames that are kept of a window of `Wav2VecFrames`, and that lie on either side of them."""
 HEAD_WIDTH = 64
 """Values per head of attention, of which the file says nothing."""
 _DROPOUT = 0.1
@@ -58,11 +65,7 @@ class Wav2VecMaps(nn.Module):
         At least 400 samples, full scale 1, 16 kHz; as they are, not standardised. 499 frames of
         10 s.
         """
-        return self.bottleneck(self._last_block(waveforms))
-
-    def _last_block(self, waveforms: torch.Tensor) -> torch.Tensor:
-        blocks, _ = self.model.extract_features(waveforms)
-        return blocks[-1]
+        return self.bottleneck(_last_block(self.model, waveforms))
 
     @torch.no_grad()
     def narrow_by(self, waveforms: Iterable[torch.Tensor]) -> None:
@@ -76,7 +79,7 @@ class Wav2VecMaps(nn.Module):
         dim, count = self.bottleneck.in_features, 0
         total, squares = torch.zeros(dim).double(), torch.zeros(dim, dim).double()
         for batch in waveforms:
-            frames = self._last_block(batch).flatten(0, 1).cpu().double()
+            frames = _last_block(self.model, batch).flatten(0, 1).cpu().double()
             count += len(frames)
             total += frames.sum(dim=0)
             squares += frames.T @ frames
@@ -93,6 +96,58 @@ class Wav2VecMaps(nn.Module):
         frames = self.frames(waveforms).float().transpose(1, 2)
         size = 1 + waveforms.shape[1] // HOP
         return interpolate(frames, size=size, mode="linear").transpose(1, 2)
+
+
+class Wav2VecFrames(nn.Module):
+    """Frames of a transformer's block that do not depend on how long a recording is.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Of `load_wav2vec`, with the block last.
+
+    Attributes
+    ----------
+    dim : int
+        Values per frame.
+    window : int
+        Samples that a frame sees at least, in whose middle it lies: 22160 of the published network.
+
+    Notes
+    -----
+    The transformer sees whatever it is given, and frames at the borders of it know one side only.
+    So it is given windows of 100 frames, 2 s, of which the middle 32 are kept: each has 0.68 to
+    1.32 s around it, more than a word, and three times as much is computed as kept. Windows for
+    every single frame would cost a hundred times as much.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+        self.dim = model.encoder.feature_projection.projection.out_features
+        seen, hop = 1, 1
+        for layer, stride in zip(model.feature_extractor.conv_layers, STRIDES, strict=True):
+            seen += (layer.kernel_size - 1) * hop
+            hop *= stride
+        self.window = seen + 2 * AROUND * FRAME_HOP
+
+    def forward(self, waveforms: torch.Tensor) -> torch.Tensor:
+        """Map waveforms (batch, n) to frames (batch, 1 + (n - window) // FRAME_HOP, dim).
+
+        Full scale 1, 16 kHz; as they are, not standardised.
+        """
+        n_frames = 1 + (waveforms.shape[1] - self.window) // FRAME_HOP
+        kept = []
+        for first in range(0, n_frames, TOGETHER):
+            last = min(first + TOGETHER, n_frames) - 1
+            heard = waveforms[:, first * FRAME_HOP : last * FRAME_HOP + self.window]
+            kept.append(_last_block(self.model, heard)[:, AROUND:-AROUND])
+        return torch.cat(kept, dim=1)
+
+
+def _last_block(model: nn.Module, waveforms: torch.Tensor) -> torch.Tensor:
+    blocks, _ = model.extract_features(waveforms)
+    return blocks[-1]
 
 
 def load_wav2vec(path: str | Path, block: int | None = None) -> nn.Module:

@@ -107,9 +107,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--encoder",
         metavar="NAME_OR_FILE",
         help=f"what sounds are compared by: {KwsConfig.encoder}; speech, which is faster but finds "
-        "less; an ONNX or TorchScript file with "
-        f'a description beside it; or "{SCRATCH}", a network that learns from the clips alone as '
-        f"in the papers (default: {KwsConfig.encoder})",
+        "less; an ONNX or TorchScript file with a description beside it, or the weights of "
+        "wav2vec 2.0, with some minutes of speech (--background); or "
+        f'"{SCRATCH}", a network that learns from the clips alone as in the papers '
+        f"(default: {KwsConfig.encoder})",
     )
     parser.add_argument(
         "--templates",

@@ -69,5 +69,6 @@ def _lines(header: dict) -> Iterator[str]:
         ("front end", header["front_end"]),
         ("versions", {"format": header["format_version"]} | header["libraries"]),
     ):
-        yield f"{title:13}  {', '.join(f'{name} {value}' for name, value in values.items())}"
+        known = [f"{name} {value}" for name, value in values.items() if value is not None]
+        yield f"{title:13}  {', '.join(known)}"
     yield f"written        {header['date']}"

@@ -81,8 +81,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--representation",
         metavar="NAME_OR_FILE",
-        help="what clips are compared by: a name, or an ONNX or TorchScript file with a "
-        f"description beside it (default: {DEFAULT})",
+        help="what clips are compared by: a name, an ONNX or TorchScript file with a description "
+        f"beside it, or the weights of wav2vec 2.0 (default: {DEFAULT})",
     )
     parser.add_argument(
         "--decision",

@@ -8,10 +8,10 @@ from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 
-from fewshot.encoders.loading import NAMES
+from fewshot.encoders.loading import NAMES, SUFFIXES
 from fewshot.errors import InputError
 from osc.config import DEFAULT
-from osc.representations.external import SUFFIXES, External
+from osc.representations.external import External
 from osc.representations.mfcc import MfccStatistics
 from osc.representations.shallow import Shallow
 from osc.representations.two_branch import TwoBranch
@@ -51,14 +51,18 @@ REPRESENTATIONS: dict[str, Callable[..., Representation]] = {
 }
 """Representations by the names that model files know them by."""
 ALIASES = {DEFAULT: "three-views"}
+EXPORT = (
+    ", export it to ONNX or TorchScript (16 kHz samples or log-Mel spectra in, frames out), write "
+    "NAME.json with window, step, hop, centre and dim beside NAME.onnx,"
+)
 FOREIGN_WEIGHTS = {
-    "vggish": "VGGish (github.com/tensorflow/models, research/audioset/vggish)",
-    "openl3": "OpenL3 (github.com/marl/openl3)",
-    "pann": "a PANN such as CNN14 (zenodo.org, record 3987831)",
-    "kumar": "Kumar's weak-feature network (github.com/anuragkr90/weak_feature_extractor)",
-    "wav2vec2": "a wav2vec 2.0 bundle of torchaudio.pipelines",
+    "vggish": f"VGGish (github.com/tensorflow/models, research/audioset/vggish){EXPORT}",
+    "openl3": f"OpenL3 (github.com/marl/openl3){EXPORT}",
+    "pann": f"a PANN such as CNN14 (zenodo.org, record 3987831){EXPORT}",
+    "kumar": "Kumar's weak-feature network (github.com/anuragkr90/weak_feature_extractor)" + EXPORT,
+    "wav2vec2": "the weights of torchaudio.pipelines.WAV2VEC2_BASE",
 }
-"""Embeddings of the papers whose weights are not part of this package."""
+"""Embeddings of the papers whose weights are not part of this package, and what to do for them."""
 
 
 def create(representation: object, options: Mapping[str, object] | None = None) -> Representation:
@@ -67,10 +71,9 @@ def create(representation: object, options: Mapping[str, object] | None = None) 
     Parameters
     ----------
     representation : str, path, callable or Representation
-        One of `REPRESENTATIONS` or "default"; "speech-embedding", "speech", or the ONNX or
-        TorchScript file of an encoder (`fewshot.encoders.loading`); a function that maps a
-        waveform (n,) at 16 kHz to frames (n_frames, dim) or one embedding (dim,); or an object,
-        which is copied.
+        One of `REPRESENTATIONS` or "default"; "speech-embedding", "speech", or the file of an
+        encoder (`fewshot.encoders.loading`); a function that maps a waveform (n,) at 16 kHz to
+        frames (n_frames, dim) or one embedding (dim,); or an object, which is copied.
     options : mapping, optional
         Parameters of the representation; None is its own default.
 
@@ -92,9 +95,7 @@ def create(representation: object, options: Mapping[str, object] | None = None) 
     if name.lower() in FOREIGN_WEIGHTS:
         raise InputError(
             f"representation {name!r}: its weights are not part of this package and are never "
-            f"downloaded; fetch {FOREIGN_WEIGHTS[name.lower()]}, export it to ONNX or TorchScript "
-            "(16 kHz samples in, frames out), write NAME.json with window, step, hop, centre and "
-            "dim beside NAME.onnx, and give that file"
+            f"downloaded; fetch {FOREIGN_WEIGHTS[name.lower()]} and give that file"
         )
     if name in NAMES or Path(name).suffix in SUFFIXES:
         _check_options(name, (), options)
@@ -114,7 +115,7 @@ def options_of(representation: object) -> tuple[str, ...]:
 
 def _names() -> str:
     named = [DEFAULT, *(name for name in REPRESENTATIONS if name != External.name), *NAMES]
-    return f"{', '.join(named)}, or the .onnx, .pt or .ts file of an encoder"
+    return f"{', '.join(named)}, or the file of an encoder ({', '.join(SUFFIXES)})"
 
 
 def _check_options(name: str, known: tuple[str, ...], options: Mapping[str, object]) -> None:

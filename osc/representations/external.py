@@ -11,9 +11,6 @@ from fewshot.encoders.loading import load_encoder
 from fewshot.errors import InputError
 from osc.vectors import unit
 
-SUFFIXES = (".onnx", ".pt", ".ts")
-"""Endings of the files that hold encoders."""
-
 
 class MeanFrames:
     """Maps clips to the means of the frames that a given encoder makes of them.
@@ -21,9 +18,9 @@ class MeanFrames:
     Parameters
     ----------
     encoder : str, path or callable
-        "speech-embedding"; "speech"; an ONNX or TorchScript file with its description beside it
-        (`fewshot.encoders.loading.load_encoder`); or a function that maps a waveform (n,), float32
-        at 16 kHz, to frames (n_frames, dim) or one embedding (dim,).
+        "speech-embedding"; "speech"; a file that `fewshot.encoders.loading.load_encoder` takes; or
+        a function that maps a waveform (n,), float32 at 16 kHz, to frames (n_frames, dim) or one
+        embedding (dim,).
 
     Notes
     -----

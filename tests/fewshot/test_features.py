@@ -33,11 +33,21 @@ def test_filters_are_those_of_librosa(n_mels, n_fft, low, high):
     np.testing.assert_allclose(found, expected.T, atol=1e-5)
 
 
-@pytest.mark.parametrize("n_mels, n_fft, rate", [(128, 1024, 16000), (64, 2048, 44100)])
-def test_slaney_filters_are_those_of_librosa(n_mels, n_fft, rate):
+@pytest.mark.parametrize(
+    "n_mels, n_fft, rate, low, high",
+    [
+        (128, 1024, 16000, 0, None),
+        (64, 2048, 44100, 0, None),
+        (64, 512, 16000, 50, 7800),
+        (8, 512, 16000, 1200, 3000),
+        (5, 1024, 16000, 100, 900),
+    ],
+)
+def test_slaney_filters_are_those_of_librosa(n_mels, n_fft, rate, low, high):
     librosa = pytest.importorskip("librosa")
-    expected = librosa.filters.mel(sr=rate, n_fft=n_fft, n_mels=n_mels).T
-    assert slaney_filterbank(n_mels, n_fft, rate).numpy() == pytest.approx(expected, abs=1e-7)
+    expected = librosa.filters.mel(sr=rate, n_fft=n_fft, n_mels=n_mels, fmin=low, fmax=high).T
+    found = slaney_filterbank(n_mels, n_fft, rate, low, high).numpy()
+    assert found == pytest.approx(expected, abs=1e-7)
 
 
 def naive_mel_decibels(samples, pad_mode, filterbank=slaney_filterbank):
@@ -217,6 +227,17 @@ def test_magnitude_spectrogram_by_hand(n_samples, n_frames):
     found = magnitude_spectrogram(torch.from_numpy(x)).numpy()
     assert found.shape == (2, *spectrogram_shape(n_samples))
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_a_magnitude_spectrogram_of_shorter_windows():
+    x = np.random.default_rng(0).standard_normal((2, 1000))
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
+    expected = [
+        [np.abs(np.fft.rfft(clip[160 * t : 160 * t + 400] * window, 512)) for t in range(4)]
+        for clip in x
+    ]
+    found = magnitude_spectrogram(torch.from_numpy(x), n_fft=512, hop=160, window=400).numpy()
+    assert found == pytest.approx(np.array(expected), abs=1e-5)
 
 
 def test_frames_of_the_papers_clips():

@@ -26,7 +26,9 @@ from fewshot.encoders.loading import load_encoder
 from fewshot.errors import InputError
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2] / "fewshot" / "encoders"))
 from machines import clips_in
+from tiny_wav2vec import tiny_file
 
 FAN = ("fan", "00")
 
@@ -97,6 +99,19 @@ def test_models_come_back_from_their_files(dcase, quick, tmp_path, changes):
     again = MachineModel.load(tmp_path / "m.asd")
     assert again.views == model.views
     np.testing.assert_allclose(again.score(clips, "fan"), scores, rtol=1e-5, atol=1e-7)
+
+
+def test_weights_of_wav2vec(dcase, quick, tmp_path):
+    pytest.importorskip("torchaudio", exc_type=(ImportError, OSError))
+    weights = tiny_file(tmp_path / "tiny.pt")
+    model = train(dcase, replace(quick, encoder=str(weights)))
+    clips = sounds(9600, 30000)
+    model.save(tmp_path / "m.asd")
+    again = MachineModel.load(tmp_path / "m.asd")
+    np.testing.assert_allclose(again.score(clips, "fan"), model.score(clips, "fan"), rtol=1e-5)
+    weights.with_suffix(".json").write_text('{"block": 1}')
+    with pytest.raises(InputError, match=r"m.asd: was learnt with other values for .*tiny.pt"):
+        MachineModel.load(tmp_path / "m.asd")
 
 
 @pytest.mark.parametrize("time", TIMES)

@@ -1,4 +1,5 @@
 import json
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -77,15 +78,37 @@ def test_files_that_are_no_encoders(tmp_path):
         load_encoder(tmp_path / "x.onnx")
     for name, reason in (
         ("x.onnx", "not an ONNX file"),
-        ("x.pt", "not a TorchScript file"),
-        ("x.bin", "must end in"),
+        ("x.pt", "no TorchScript file, and not what torch saved"),
+        ("x.bin", r"must end in .onnx, .pt, .pth, .ts"),
     ):
         (tmp_path / name).write_text("nonsense")
-        (tmp_path / "x.json").unlink(missing_ok=True)
-        with pytest.raises(InputError, match=r"x.json: no such file"):
-            load_encoder(tmp_path / name)
         with pytest.raises(InputError, match=reason):
             load_encoder(described(tmp_path / name))
+    (tmp_path / "x.json").unlink()
+    with pytest.raises(InputError, match=r"x.json: no such file; an encoder needs a description"):
+        load_encoder(tmp_path / "x.onnx")
+    with zipfile.ZipFile(tmp_path / "x.pt", "w") as archive:
+        archive.writestr("x/constants.pkl", "nonsense")
+    with pytest.raises(InputError, match=r"x.pt: not a TorchScript file"):
+        load_encoder(described(tmp_path / "x.pt"))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"dim": 3}, r"gave frames of shape \(4, 2, 1\) .* says \(4, 2, 3\); mend the JSON file"),
+        (
+            {"input": "log-mel", "mel": {"n_mels": 4, "window": 20, "hop": 5, "offset": 1}},
+            r"sums.pt: does not take the log-mel that its JSON file says \(.+\); mend",
+        ),
+    ],
+)
+def test_a_network_that_is_not_what_its_description_says(scripted, changes, reason):
+    described(scripted, **changes)
+    with pytest.raises(InputError, match=reason) as error:
+        load_encoder(scripted)
+    assert len(str(error.value).splitlines()) == 1
 
 
 def test_a_missing_or_changed_bundled_file_is_named(monkeypatch, tmp_path):

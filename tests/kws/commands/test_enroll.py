@@ -1,15 +1,23 @@
+import hashlib
 import json
 import re
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile as sf
+import torch
 
+from kws.commands.detect import main as detect_main
 from kws.commands.enroll import main
+from kws.commands.info import main as info_main
 from kws.config import KwsConfig
 from kws.model import KeywordModel
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "fewshot" / "encoders"))
+from tiny_wav2vec import tiny_file
 
 
 @pytest.fixture
@@ -211,6 +219,49 @@ def test_the_report(quick, words, tmp_path, capsys):
     assert 0 <= report["missed"] <= 1 and report["background_minutes"] > 10
     assert quick(words.folder, "-o", "n.kws", "--report", "m.json", epochs=()) == 2
     assert "m.json: exists" in capsys.readouterr().err
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """Of wav2vec 2.0, with a licence, and some minutes of other sound."""
+    pytest.importorskip("torchaudio", exc_type=(ImportError, OSError))
+    sf.write(tmp_path / "other.wav", 0.1 * np.random.default_rng(0).standard_normal(10**6), 16000)
+    (tmp_path / "tiny.json").write_text('{"licence": "MIT", "block": 1}')
+    return tiny_file(tmp_path / "tiny.pt")
+
+
+def test_an_encoder_from_a_file_and_detection_with_it(quick, words, weights, capsys):
+    chosen = (words.folder, "--encoder", "tiny.pt", "-o", "m.kws", "--quiet")
+    assert quick(*chosen, epochs=()) == 2
+    assert "give some minutes with --background" in capsys.readouterr().err
+    assert quick(*chosen, "--background", "other.wav", epochs=()) == 0
+    encoder = KeywordModel.header("m.kws")["encoder"]
+    assert [encoder[name] for name in ("name", "licence", "block")] == ["tiny.pt", "MIT", 1]
+    assert encoder["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert info_main(["m.kws"]) == 0
+    assert "name tiny.pt, licence MIT, sha256" in capsys.readouterr().out
+
+    detect = ["m.kws", str(words.recording), "--candidates", "--threads", "1"]
+    assert detect_main(detect) == 0
+    found = capsys.readouterr().out.splitlines()
+    assert {row.split(",")[3] for row in found[1:]} == {"down", "up"}
+    Path("elsewhere").mkdir()
+    weights.rename("elsewhere/tiny.pt")
+    capsys.readouterr()
+    assert detect_main(detect) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("kws-detect: m.kws: its encoder ") and "tiny.pt is not there" in line
+    for file in ("m.kws", "tiny.json"):
+        Path(file).rename(f"elsewhere/{file}")
+    assert detect_main(["elsewhere/m.kws", *detect[1:]]) == 0
+    assert capsys.readouterr().out.splitlines() == found
+
+    state = torch.load("elsewhere/tiny.pt")
+    state["encoder.feature_projection.projection.bias"] += 1
+    torch.save(state, "elsewhere/tiny.pt")
+    assert detect_main(["elsewhere/m.kws", *detect[1:]]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "was learnt with another encoder than elsewhere/tiny.pt" in line
 
 
 @pytest.mark.parametrize(

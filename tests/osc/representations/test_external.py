@@ -1,6 +1,8 @@
 import json
 import pickle
+import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +11,9 @@ import torch
 from fewshot.errors import InputError
 from osc import OpenSetClassifier
 from osc.representations.external import External
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "fewshot" / "encoders"))
+from tiny_wav2vec import tiny_file
 
 
 class Frames(torch.nn.Module):
@@ -73,6 +78,20 @@ def test_an_encoder_that_moved_lies_beside_the_model_or_is_missed(encoder, tmp_p
             OpenSetClassifier.load(tmp_path / "m.osc")
     finally:
         away.rename(folder)
+
+
+@pytest.mark.parametrize("representation", ["file", "shallow"])
+def test_weights_of_wav2vec(tmp_path, representation):
+    pytest.importorskip("torchaudio", exc_type=(ImportError, OSError))
+    weights = str(tiny_file(tmp_path / "tiny.pth"))
+    choice = {"representation": weights}
+    if representation == "shallow":
+        choice = {"representation": "shallow", "options": {"encoder": weights, "epochs": 1}}
+    model = OpenSetClassifier(**choice).fit(CLIPS, LABELS)
+    model.save(tmp_path / "m.osc")
+    tests = [tones(hz, 9) for hz in (950, 3050, 5100)]
+    again = OpenSetClassifier.load(tmp_path / "m.osc")
+    np.testing.assert_allclose(again.similarities(tests), model.similarities(tests), atol=1e-6)
 
 
 def test_the_mean_of_the_frames_is_centred():
