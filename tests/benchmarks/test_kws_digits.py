@@ -1,71 +1,9 @@
 """The benchmark of digit sequences on a small tree of tones."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
-import soundfile
-
-RATE = 16000
-PITCHES = {"one": (400, 900), "two": (3000, 1500), "six": (700, 3500)}
-HEADER = "idx,event_label,event_onset,event_offset,file,scene_label"
-
-
-def chirp(rng, word):
-    t = np.arange(int(RATE * rng.uniform(0.35, 0.45))) / RATE
-    start, end = PITCHES[word]
-    phase = 2 * np.pi * (start * t + (end - start) * t**2 / (2 * t[-1]))
-    return 0.3 * np.sin(phase) * np.sin(np.pi * t / t[-1])
-
-
-def write(folder, name, words, rng):
-    """A recording of words, one per second; rows of its table."""
-    sound, rows = 1e-4 * rng.standard_normal(RATE * len(words)), []
-    for i, word in enumerate(words):
-        samples = chirp(rng, word)
-        first = i * RATE + 3000
-        sound[first : first + len(samples)] += samples
-        times = f"{first / RATE},{(first + len(samples)) / RATE}"
-        rows.append(f"{word},{times},audio/{name}.flac,{name}")
-    soundfile.write(folder / "audio" / f"{name}.flac", sound, RATE)
-    return rows
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    root = tmp_path_factory.mktemp("data")
-    folder, rng = root / "kws" / "fsdd", np.random.default_rng(0)
-    (folder / "fold1").mkdir(parents=True)
-    (folder / "audio").mkdir()
-    said = {"train": ["ada_0"], "validation": ["bob_0"], "test": ["bob_1", "cy_1"]}
-    for part, names in said.items():
-        words = list(PITCHES) * (2 if part == "train" else 3)
-        rows = [row for name in names for row in write(folder, name, words, rng)]
-        table = "".join(f"{line}\n" for line in [HEADER, *(f"{i},{r}" for i, r in enumerate(rows))])
-        (folder / "fold1" / f"{part}_keywords.csv").write_text(table)
-    return root
-
-
-def test_each_word_is_said_once_by_its_speaker(script, data):
-    folder = data / "kws" / "fsdd"
-    heard = script.utterances(folder, "fold1", "test", 0)
-    # Nine words of each of two speakers: too few for two sequences.
-    assert [len(u.words) for u in heard] == [9, 9]
-    assert all(sorted(u.words) == sorted(list(PITCHES) * 3) for u in heard)
-    for u in heard:
-        seconds = len(u.samples) / RATE
-        assert 9 * 0.35 + 10 * 0.1 < seconds < 9 * 0.45 + 10 * 0.3
-        assert np.abs(u.samples).max() == 1.0
-    again = script.utterances(folder, "fold1", "test", 0)
-    np.testing.assert_array_equal(heard[0].samples, again[0].samples)
-    others = script.utterances(folder, "fold1", "test", 1)
-    assert [u.words for u in others] != [u.words for u in heard]
-
-
-@pytest.mark.parametrize("count", [5, 8, 9, 10, 23])
-def test_sequences_are_of_five_words_at_least(script, count):
-    words = [(str(i), np.ones(100, np.float32)) for i in range(count)]
-    found = list(script._sequences(words, np.random.default_rng(count)))
-    assert sorted((w for u in found for w in u.words), key=int) == [str(i) for i in range(count)]
-    assert all(5 <= len(u.words) <= 11 for u in found)
 
 
 def test_decisions_are_chosen_by_their_word_errors(script):
@@ -79,18 +17,67 @@ def test_decisions_are_chosen_by_their_word_errors(script):
     assert script.error_rate(spotter, decision, [["one", "one"]], [scores]) == 0.5
 
 
-def test_words_are_read_from_cepstra(script, data, capsys):
-    script.main(["--data", str(data), "--row", "hfcc-ens"])
-    head, _, line = capsys.readouterr().out.splitlines()
+def test_words_are_read_from_cepstra(script, digits_data, capsys):
+    rows = ["hfcc-ens", "hfcc-ens, labels as templates"]
+    given = [arg for row in rows for arg in ("--row", row)]
+    script.main(["--data", str(digits_data), "--fold", "1", *given])
+    head, _, *lines = capsys.readouterr().out.splitlines()
     assert head == "| row | folds | validation WER, % | test WER, % |"
-    row, folds, validation, test = (cell.strip() for cell in line.strip("|").split("|"))
-    assert (row, folds) == ("hfcc-ens", "1")
-    assert float(validation) <= 20 and float(test) <= 30
+    for row, line in zip(rows, lines, strict=True):
+        name, folds, validation, test = (cell.strip() for cell in line.strip("|").split("|"))
+        assert (name, folds) == (row, "1")
+        assert float(validation) <= 20 and float(test) <= 30
 
 
 @pytest.mark.parametrize("row", ["adacos", "softmax"])
-def test_networks_are_trained_and_searched(script, data, row):
-    folder = data / "kws" / "fsdd"
-    rates = script.run_fold(folder, "fold1", row, epochs=3, seed=0)
+def test_networks_are_trained_and_searched(script, digits_data, tmp_path, row):
+    folder = digits_data / "kws" / "fsdd"
+    rates = script.run_fold(folder, "fold1", script.ROWS[row], 3, 0, tmp_path)
     # Nothing at all is 100 %.
     assert rates["validation"] < 0.9
+
+
+@pytest.mark.parametrize(
+    ("row", "learnt", "searched", "name"),
+    [
+        ("adacos", 6, 6, "shots"),
+        ("adacos, labels for barycentres", 6, 24, "shots"),
+        ("adacos, labels for network", 24, 6, "labels"),
+        ("adacos, labels for both", 24, 24, "labels"),
+    ],
+)
+def test_what_labels_are_used_for(
+    script, digits_data, tmp_path, monkeypatch, row, learnt, searched, name
+):
+    """Six shots, and eighteen words of their speaker; cepstra stand for the network's frames."""
+    used = {}
+
+    def network_frames(features, words, epochs, seed, checkpoint):
+        used["learnt"], used["name"] = len(words), checkpoint.name
+        return SimpleNamespace(hop_s=script.ENS_HOP_S)
+
+    def spotter_of(words, *others):
+        used["searched"] = len(words)
+        return spotter(words, *others)
+
+    spotter = script.spotter_of
+    monkeypatch.setattr(script, "network_frames", network_frames)
+    monkeypatch.setattr(script, "spotter_of", spotter_of)
+    monkeypatch.setattr(script, "embed", lambda _, samples: script.cepstra(samples))
+    folder = digits_data / "kws" / "fsdd"
+    rates = script.run_fold(folder, "fold1", script.ROWS[row], 3, 0, tmp_path)
+    assert rates["test"] < 0.5
+    file = f"fold1-adacos-{name}-3-0.pt"
+    assert used == {"learnt": learnt, "searched": searched, "name": file}
+
+
+@pytest.mark.parametrize("features", ["adacos", "softmax"])
+def test_networks_that_are_kept_are_not_trained_again(script, tmp_path, features):
+    rng, kept = np.random.default_rng(0), tmp_path / "a.pt"
+    words = [(word, rng.standard_normal(4000).astype(np.float32)) for word in ("one", "two")]
+    first = script.network_frames(features, words, 1, 0, kept).tensors()
+    written = kept.stat().st_mtime_ns
+    again = script.network_frames(features, words, 1, 0, kept).tensors()
+    assert kept.stat().st_mtime_ns == written
+    for name, tensor in first.items():
+        np.testing.assert_array_equal(again[name], tensor)
