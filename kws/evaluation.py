@@ -9,8 +9,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass
 from pathlib import PurePath
 
-import numpy as np
-
 from fewshot.errors import InputError
 from fewshot.event_scores import Counts
 from fewshot.events import Event
@@ -234,11 +232,10 @@ def tune_for_others(
     curve = Curve(reference, candidates, collar_s, percentage_of_length)
     if not curve.n_tp[-1]:
         return Tuned(*astuple(curve.counts(0)), threshold=curve.threshold(0))
-    places = range(len(curve.n_sys))
-    f_scores = np.array([curve.counts(k).f_score for k in places])
-    weights = np.exp(max(curve.n_ref, LEAST_EVENTS) * (f_scores - f_scores.max()))
-    weights *= [curve.width(k) for k in places]
-    mean = np.average([curve.threshold(k) for k in places], weights=weights)
+    f_scores = [curve.counts(k).f_score for k in range(len(curve.n_sys))]
+    sharpness, best = max(curve.n_ref, LEAST_EVENTS), max(f_scores)
+    weights = [curve.width(k) * math.exp(sharpness * (f - best)) for k, f in enumerate(f_scores)]
+    mean = math.fsum(w * curve.threshold(k) for k, w in enumerate(weights)) / math.fsum(weights)
     accepted = bisect_right(curve.scores, -mean, key=lambda score: -score)
     return Tuned(*astuple(curve.counts(accepted)), threshold=curve.threshold(accepted))
 
