@@ -248,12 +248,12 @@ def raw(clips: Sequence[LoadedClip], mode: str) -> TemplateSystem:
     for clip in map(EnrolledClip.of, clips):
         before, samples, after = clip.parts()
         shots.setdefault(clip.label, []).append(_unit(encoder.embed(samples, before, after)))
-    return _of_shots(
-        shots,
-        mode,
-        lambda path: _unit(encoder.embed(conditioned(path))),
-        lambda a, b, d: borders_s(encoder, a, b, d),
-    )
+
+    def borders(onset_frame: int, offset_frame: int, duration_s: float) -> tuple[float, float]:
+        onset, offset = ((i - 0.5) * encoder.hop_s for i in (onset_frame, offset_frame))
+        return max(0.0, onset), min(offset, duration_s)
+
+    return _of_shots(shots, mode, lambda path: _unit(encoder.embed(conditioned(path))), borders)
 
 
 def cepstral(

@@ -19,6 +19,10 @@ from fewshot.networks import arrays_of
 from kws.segments import FIRST_FRAME_S, HOP, PADDING, SAMPLE_RATE, FrameExtractor
 
 
+EARLY_S = 0.06
+"""Of frames that see much on either side, where words begin weakly (0.06 to 0.08 did best)."""
+
+
 class Stream(Protocol):
     """Embeds a recording that is given piece by piece."""
 
@@ -36,12 +40,15 @@ class FrameSource(Protocol):
     ----------
     hop_s, first_s : float
         Seconds between frames, and time of the first one's centre.
+    early_s : float
+        Seconds by which words begin before what is found of them, in the middle.
     context : int
         Samples that frames see before and behind them, at most.
     """
 
     hop_s: float
     first_s: float
+    early_s: float
     context: int
 
     def stream(self, before: np.ndarray | None = None) -> Stream:
@@ -62,6 +69,7 @@ class SegmentFrames:
 
     hop_s = HOP / SAMPLE_RATE
     first_s = FIRST_FRAME_S
+    early_s = 0.0
     context = PADDING
 
     def __init__(self, encoder: nn.Module) -> None:
@@ -109,6 +117,8 @@ class PretrainedFrames:
     whitening : np.ndarray, shape (dim, dim)
         Which the rest is multiplied by; then frames are scaled to unit length.
     """
+
+    early_s = EARLY_S
 
     def __init__(self, encoder: ExternalEncoder, mean: np.ndarray, whitening: np.ndarray) -> None:
         self.encoder = encoder
@@ -231,11 +241,13 @@ def borders_s(
 ) -> tuple[float, float]:
     """Time that the frames ``[onset_frame, offset_frame)`` stand for, in seconds.
 
-    Each frame stands for one hop around its centre; nothing reaches out of the recording.
+    Each frame stands for one hop around its centre, and the onset is `FrameSource.early_s` earlier;
+    nothing reaches out of the recording.
     """
     shift = source.first_s - source.hop_s / 2
-    onset, offset = (max(0.0, f * source.hop_s + shift) for f in (onset_frame, offset_frame))
-    return min(onset, duration_s), min(offset, duration_s)
+    onset = onset_frame * source.hop_s + shift - source.early_s
+    offset = offset_frame * source.hop_s + shift
+    return min(max(0.0, onset), duration_s), min(max(0.0, offset), duration_s)
 
 
 def unit_rows(rows: np.ndarray) -> np.ndarray:

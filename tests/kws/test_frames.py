@@ -6,7 +6,7 @@ from torch import nn
 
 from fewshot.background import Background
 from fewshot.encoders.external import EncoderSpec, ExternalEncoder
-from kws.frames import PretrainedFrames, SegmentFrames, borders_s, embed, unit_rows
+from kws.frames import EARLY_S, PretrainedFrames, SegmentFrames, borders_s, embed, unit_rows
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +41,12 @@ def test_a_frame_stands_for_one_hop(source):
     onset, offset = borders_s(SegmentFrames(nn.Linear(1, 1)), 10, 11, 100.0)
     assert offset - onset == pytest.approx(0.016)
     assert (onset + offset) / 2 == pytest.approx((18 * 256 - 2000) / 16000)
-    onset, offset = borders_s(source, 10, 11, 100.0)
-    assert (onset + offset) / 2 == pytest.approx(10 / 16000)
+
+
+def test_words_begin_before_what_is_found_of_them(source):
+    onset, offset = borders_s(source, 16000, 16001, 100.0)
+    assert (onset, offset) == pytest.approx((15999.5 / 16000 - EARLY_S, 16000.5 / 16000))
+    assert borders_s(source, 3, 16001, 100.0)[0] == 0.0
 
 
 def test_rows_of_zeros_stay_zeros():
