@@ -18,7 +18,6 @@ from fewshot.encoders.external import GRID, EncoderSpec, ExternalEncoder, FrameS
 from fewshot.networks import arrays_of
 from kws.segments import FIRST_FRAME_S, HOP, PADDING, SAMPLE_RATE, FrameExtractor
 
-
 EARLY_S = 0.06
 """Of frames that see much on either side, where words begin weakly (0.06 to 0.08 did best)."""
 
