@@ -2,11 +2,11 @@
 
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from tiny_wav2vec import tiny_file, tiny_model
 
 import asd
 from asd.back_ends import Nearest
@@ -19,9 +19,6 @@ from asd.systems import View, with_wav2vec
 from asd.systems.ustc import USTC
 from fewshot.encoders.wav2vec import Wav2VecMaps, load_wav2vec
 from fewshot.errors import InputError
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "fewshot" / "encoders"))
-from tiny_wav2vec import tiny_file, tiny_model
 
 QUICK = Fusion(
     features=("log-mel", "tgram", "wav2vec"), dim=16, n_pooled=24, clips_of_each=4, epochs=2

@@ -26,7 +26,6 @@ from fewshot.encoders.loading import load_encoder
 from fewshot.errors import InputError
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-sys.path.insert(0, str(Path(__file__).parents[2] / "fewshot" / "encoders"))
 from machines import clips_in
 from tiny_wav2vec import tiny_file
 

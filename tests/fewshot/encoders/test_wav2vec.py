@@ -3,20 +3,17 @@
 import json
 import sys
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from tiny_wav2vec import BLOCKS, WIDTH, tiny_file, tiny_model
 
 from fewshot.encoders.external import EncoderSpec
 from fewshot.encoders.loading import find_encoder, load_encoder
 from fewshot.encoders.wav2vec import Wav2VecFrames, Wav2VecMaps, load_wav2vec, wav2vec_of
 from fewshot.errors import InputError, MissingError
 from fewshot.features import batch_mel_decibels
-
-sys.path.insert(0, str(Path(__file__).parent))
-from tiny_wav2vec import BLOCKS, WIDTH, tiny_file, tiny_model
 
 
 @pytest.fixture(autouse=True)

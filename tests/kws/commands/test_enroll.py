@@ -2,22 +2,19 @@ import hashlib
 import json
 import re
 import signal
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile as sf
 import torch
+from tiny_wav2vec import tiny_file
 
 from kws.commands.detect import main as detect_main
 from kws.commands.enroll import main
 from kws.commands.info import main as info_main
 from kws.config import KwsConfig
 from kws.model import KeywordModel
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "fewshot" / "encoders"))
-from tiny_wav2vec import tiny_file
 
 
 @pytest.fixture

@@ -1,19 +1,15 @@
 import json
 import pickle
-import sys
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from tiny_wav2vec import tiny_file
 
 from fewshot.errors import InputError
 from osc import OpenSetClassifier
 from osc.representations.external import External
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "fewshot" / "encoders"))
-from tiny_wav2vec import tiny_file
 
 
 class Frames(torch.nn.Module):
