@@ -4,8 +4,8 @@ An encoder slides a window over the waveform. Runs that begin a little later eac
 which makes the frames denser than the encoder's own step.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -89,6 +89,8 @@ class EncoderSpec:
             known = {field.name for field in fields(MelSpec)}
             if not self.mel.keys() <= known:
                 raise InputError(f"mel may hold {', '.join(sorted(known))}")
+            if missing := missing_values(MelSpec, self.mel):
+                raise InputError(f"mel lacks {', '.join(missing)}")
             object.__setattr__(self, "mel", MelSpec(**self.mel))
         if self.input != LOG_MEL and self.mel is not None:
             raise InputError(f"mel belongs to input {LOG_MEL!r}, not to {self.input!r}")
@@ -248,6 +250,12 @@ class ExternalEncoder:
             )
         frames = frames.reshape(expected)
         return frames.transpose(0, 2, 1) if spec.layout == TIME_LAST else frames
+
+
+def missing_values(kind: type, values: Mapping[str, object]) -> list[str]:
+    """Names of the fields of a data class that have no default and no value."""
+    needed = [field.name for field in fields(kind) if field.default is MISSING]
+    return [name for name in needed if name not in values]
 
 
 def _longer_than_one(shape: tuple[int, ...]) -> list[int]:

@@ -13,7 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from fewshot.encoders.external import EncoderSpec, ExternalEncoder, Network, TorchNetwork
+from fewshot.encoders.external import (
+    EncoderSpec,
+    ExternalEncoder,
+    Network,
+    TorchNetwork,
+    missing_values,
+)
 from fewshot.errors import InputError, MissingError
 
 BUNDLED = "speech-embedding"
@@ -139,6 +145,8 @@ def _description(path: Path) -> EncoderSpec:
         )
     content = _content(beside, {field.name for field in fields(EncoderSpec)} - {"sha256", "block"})
     try:
+        if missing := missing_values(EncoderSpec, content):
+            raise InputError(f"it lacks {', '.join(missing)}")
         return EncoderSpec(**({"name": path.name} | content), sha256=_sha256(path))
     except (TypeError, InputError) as error:
         raise InputError(f"{beside}: no description of an encoder ({error})") from error

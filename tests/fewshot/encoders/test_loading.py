@@ -73,6 +73,24 @@ def test_wrong_descriptions(tmp_path, changes, reason):
     assert "x.json" in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("content", "lacking"),
+    [
+        ('{"window": 40, "step": 20, "centre": 0}', "it lacks hop, dim"),
+        (
+            '{"window": 40, "step": 20, "hop": 10, "centre": 0, "dim": 3, "input": "log-mel", '
+            '"mel": {"n_mels": 8, "floor": 1e-5}}',
+            "mel lacks window, hop",
+        ),
+    ],
+)
+def test_a_description_that_lacks_values_names_them(tmp_path, content, lacking):
+    (tmp_path / "x.onnx").write_bytes(b"")
+    (tmp_path / "x.json").write_text(content)
+    with pytest.raises(InputError, match=rf"x.json: no description of an encoder \({lacking}\)"):
+        load_encoder(tmp_path / "x.onnx")
+
+
 def test_files_that_are_no_encoders(tmp_path):
     with pytest.raises(InputError, match="no such encoder"):
         load_encoder(tmp_path / "x.onnx")
