@@ -8,7 +8,7 @@ import numpy as np
 
 from asd.back_ends import World
 from asd.folds import folds_of_similar_clips
-from asd.systems.view import System, View, like_each_other
+from asd.systems.view import System, View, kinds
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class ScoredSection:
         What vectors are standardised by, for each view.
     fitted : list of mapping of str to np.ndarray
         What the back end of each view keeps.
-    moments : np.ndarray, shape (n_views, 2)
-        Mean and standard deviation of each view's scores of training clips.
+    moments : np.ndarray, shape (n_kinds, 2)
+        Mean and standard deviation of the scores of training clips by each kind of view.
     left_out : np.ndarray, shape (n,)
         The score of each training clip, as it would have been had it not been there.
     held_out : np.ndarray, shape (n,) or (0,)
@@ -73,8 +73,9 @@ class ScoredSection:
             scales.append(scale)
             fitted.append(view.back_end.fit(train, target, seed, world=world))
             left_out.append(view.back_end.leave_one_out(train, target, seed, world=world))
-        moments = np.array([(scores.mean(), scores.std() or 1.0) for scores in left_out])
-        together = _mean(system, left_out, moments)
+        by_kind = _by_kind(system, left_out)
+        moments = np.array([(scores.mean(), scores.std() or 1.0) for scores in by_kind])
+        together = _mean(by_kind, moments)
         apart = np.empty(0)
         if hold_out:
             parts = folds_of_similar_clips(vectors, seed)
@@ -82,7 +83,7 @@ class ScoredSection:
                 _held_out(view, own, target, parts, seed, world)
                 for view, own, world in zip(system, vectors, worlds, strict=True)
             ]
-            apart = _mean(system, held_out, moments)
+            apart = _mean(_by_kind(system, held_out), moments)
         return cls(centres, scales, fitted, moments, together, apart, target)
 
     def score(self, system: System, vectors: Sequence[np.ndarray]) -> np.ndarray:
@@ -93,7 +94,7 @@ class ScoredSection:
                 system, vectors, self.centres, self.scales, self.fitted, strict=True
             )
         ]
-        return _mean(system, scores, self.moments)
+        return _mean(_by_kind(system, scores), self.moments)
 
 
 def _scaling(view: View, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -124,15 +125,18 @@ def _held_out(
     return scores
 
 
-def _mean(system: System, scores: Sequence[np.ndarray], moments: np.ndarray) -> np.ndarray:
-    """Mean of the views' scores; of views of different kinds, of how anomalous each finds a clip.
+def _by_kind(system: System, scores: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Scores by each kind of view: of members of one ensemble, which are of one scale, the mean."""
+    return [np.mean([scores[i] for i in members], axis=0) for members in kinds(system)]
+
+
+def _mean(scores: Sequence[np.ndarray], moments: np.ndarray) -> np.ndarray:
+    """Of one kind, its scores; of several, the mean of how anomalous each finds a clip.
 
     Their scores are put into standard deviations above the mean first, and what lies below counts
     less and less: that one view finds a clip very normal does not make up for what another finds.
     """
-    if like_each_other(system):
-        return np.mean(scores, axis=0)
     standardised = [
         (own - mean) / deviation for own, (mean, deviation) in zip(scores, moments, strict=True)
     ]
-    return np.mean(np.logaddexp(0.0, standardised), axis=0)
+    return scores[0] if len(scores) == 1 else np.mean(np.logaddexp(0.0, standardised), axis=0)

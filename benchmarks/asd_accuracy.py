@@ -35,7 +35,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -147,19 +147,30 @@ def _vectors(
     return vectors_by_name | {SECONDS: np.array(seconds)}
 
 
+def described_by(task: Task, views: System, args) -> dict[Representation, dict[str, np.ndarray]]:
+    """What `vectors_of` gives for each representation of a system."""
+    representations = dict.fromkeys(view.representation for view in views)
+    return {one: vectors_of(task, one, args) for one in representations}
+
+
 def scored(
-    task: Task, views: System, args, *, hold_out: bool = False
+    task: Task,
+    views: System,
+    described: Mapping[Representation, Mapping[str, np.ndarray]],
+    seed: int,
+    *,
+    hold_out: bool = False,
 ) -> tuple[ScoredSection, SectionScores]:
     """The section as it is learnt, and its scored test clips."""
     train, test = task.clips(TRAIN), task.clips(TEST)
-    vectors = [vectors_of(task, view.representation, args) for view in views]
+    vectors = [described[view.representation] for view in views]
     worlds = [_world(one) for one in vectors]
     domains = np.array([clip.domain == TARGET for clip in train])
     section = ScoredSection.fit(
         views,
         [one[f"{task.machine} {TRAIN}"] for one in vectors],
         domains,
-        args.seed,
+        seed,
         worlds,
         hold_out=hold_out,
     )
@@ -172,7 +183,7 @@ def scored(
     )
 
 
-def _world(vectors: dict[str, np.ndarray]) -> World:
+def _world(vectors: Mapping[str, np.ndarray]) -> World:
     own = [vectors[name] for name in sorted(vectors) if name.endswith(TRAIN)]
     groups = np.repeat(np.arange(len(own)), [len(one) for one in own])
     return World(np.concatenate(own), groups)
@@ -184,10 +195,10 @@ def done(task: Task, views: System, args) -> dict[str, float]:
     digest = hashlib.sha256(told.encode()).hexdigest()[:16]
     kept = args.out / f"{task.name}_{task.machine}_{digest}_{args.seed}.json"
     if not kept.exists():
-        _, section = scored(task, views, args)
+        described = described_by(task, views, args)
+        _, section = scored(task, views, described, args.seed)
         (figures,) = official_figures([section], YEAR).sections.values()
-        learnt = {view.representation for view in views}
-        seconds = sum(float(vectors_of(task, one, args)[SECONDS]) for one in learnt)
+        seconds = sum(float(vectors[SECONDS]) for vectors in described.values())
         temporary = kept.with_suffix(".part")
         told = {name: figures[name] for name in COLUMNS} | {SECONDS: seconds}
         temporary.write_text(json.dumps(told))
@@ -228,7 +239,10 @@ def print_false_alarms(tasks: Sequence[Task], rows: Iterable[str], args) -> None
     print("|" + "---|" * (2 + len(RATES)))
     for row in rows:
         views = views_of(row, args.ensemble, args.epochs, args.encoder, args.wav2vec)
-        pairs = [scored(task, views, args, hold_out=True) for task in tasks]
+        pairs = [
+            scored(task, views, described_by(task, views, args), args.seed, hold_out=True)
+            for task in tasks
+        ]
         for method in QUANTILES:
             cells = []
             for rate in RATES:

@@ -1,8 +1,8 @@
 """Systems: named ways from the sound of a clip to its anomaly score.
 
 A system has one or more views. Each describes clips by one representation and compares them by one
-back end. Scores of several views are averaged; those of different kinds are standardised before, by
-the scores that the training clips get from each other.
+back end. Scores of the members of an ensemble are averaged; then those of different kinds of views
+are standardised, by the scores that the training clips get from each other, and averaged too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ from asd.systems.mobilenet import MOBILENET
 from asd.systems.pretrained import PRETRAINED, with_encoder
 from asd.systems.training_free import TRAINING_FREE
 from asd.systems.ustc import USTC, with_wav2vec
-from asd.systems.view import System, View, ensemble, like_each_other, shortest_s, trained_for
+from asd.systems.view import System, View, ensemble, kinds, shortest_s, trained_for
 from asd.systems.wilkinghoff import WILKINGHOFF
 from fewshot.errors import InputError
 
@@ -30,7 +30,7 @@ __all__ = [
     "configured",
     "default_system",
     "ensemble",
-    "like_each_other",
+    "kinds",
     "shortest_s",
     "system_of",
     "trained_for",

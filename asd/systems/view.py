@@ -89,9 +89,12 @@ def trained_for(system: System, epochs: int) -> System:
     )
 
 
-def like_each_other(system: System) -> bool:
-    """Whether the views are members of one ensemble, whose scores are of one scale."""
-    return len({view.member(0) for view in system}) == 1
+def kinds(system: System) -> list[list[int]]:
+    """Indices of the views of each kind; those of one kind are members of one ensemble."""
+    found: dict[View, list[int]] = {}
+    for i, view in enumerate(system):
+        found.setdefault(view.member(0), []).append(i)
+    return list(found.values())
 
 
 def shortest_s(system: System) -> float:

@@ -47,3 +47,33 @@ def test_scores_of_an_ensemble_do_not_change_under_affine_maps_of_a_members(fact
     np.testing.assert_allclose(found, expected, rtol=1e-9)
     np.testing.assert_allclose(others, left_out, rtol=1e-9)
     assert np.ptp(expected) > 0
+
+
+def test_an_ensemble_beside_another_view_counts_as_one():
+    rng = np.random.default_rng(1)
+    train = [rng.standard_normal((30, d)) for d in (4, 4, 6)]
+    test = [rng.standard_normal((12, d)) + 1 for d in (4, 4, 6)]
+    target = np.arange(30) >= 25
+    members = [View(replace(GISP_3, member=i), Nearest(), scaled=False) for i in range(2)]
+    other = View(replace(GISP_3, classes="machines"), Mapped(factor=10.0), scaled=False)
+    views = (members[0], other, members[1])
+    arrays = [(one[0], one[2], one[1]) for one in (train, test)]
+    section = ScoredSection.fit(views, arrays[0], target)
+
+    parts = [
+        ScoredSection.fit((view,), [own], target)
+        for view, own in zip(views, arrays[0], strict=True)
+    ]
+    scores = [
+        part.score((view,), [own]) for part, view, own in zip(parts, views, arrays[1], strict=True)
+    ]
+    both = [(scores[0] + scores[2]) / 2, scores[1]]
+    of_training = [(parts[0].left_out + parts[2].left_out) / 2, parts[1].left_out]
+    expected = np.mean(
+        [
+            np.log1p(np.exp((own - known.mean()) / known.std()))
+            for own, known in zip(both, of_training, strict=True)
+        ],
+        axis=0,
+    )
+    np.testing.assert_allclose(section.score(views, arrays[1]), expected, rtol=1e-9)
