@@ -27,6 +27,8 @@ LARGEST_SCALE = 64.0
 """Of losses that adapt their scale: with clips that are not mixed up it can run away."""
 BLOCKS = 3
 """By how much an exchange multiplies the classes."""
+EPSILON = 1e-7
+"""Of Adam, in the library that the papers' networks were trained with."""
 SETTLING_STEPS = 100
 """Batches at the end from which the statistics of the batch normalisations are taken."""
 
@@ -130,6 +132,8 @@ def train_task(
             batches,
             task,
             epochs=config.epochs,
+            weight_decay=config.weight_decay,
+            epsilon=EPSILON,
             remedy="another seed or loss",
             checkpoint=checkpoint,
             generator=generator,

@@ -11,6 +11,8 @@ from torch import nn
 from fewshot.errors import InputError
 
 Batch = tuple[torch.Tensor, ...]
+LAYERS = (nn.Conv1d, nn.Conv2d, nn.Linear)
+"""What has a kernel."""
 
 
 def train(
@@ -21,6 +23,8 @@ def train(
     epochs: int,
     learning_rate: float | Callable[[int], float] = 1e-3,
     warm_up: int = 0,
+    weight_decay: float = 0.0,
+    epsilon: float = 1e-8,
     on_epoch: Callable[[int, float], None] | None = None,
     checkpoint: str | Path | None = None,
     generator: torch.Generator | None = None,
@@ -41,6 +45,11 @@ def train(
         Of Adam; a callable gives that of an epoch, counted from 0.
     warm_up : int
         First steps, over which the learning rate rises in proportion to their number.
+    weight_decay : float
+        What is added to the gradient of each kernel of a convolution or dense layer, times the
+        kernel: twice the factor of an L2 penalty. Biases, norms and centres have none.
+    epsilon : float
+        Of Adam.
     on_epoch : callable, optional
         Called behind every epoch with its number and mean loss.
     checkpoint : path, optional
@@ -61,10 +70,16 @@ def train(
     InputError
         If the checkpoint is damaged or of another training.
     """
+    kernels = {id(m.weight) for m in modules.modules() if isinstance(m, LAYERS)}
+    of_kernels = [one for one in modules.parameters() if id(one) in kernels]
+    others = [one for one in modules.parameters() if id(one) not in kernels]
     devices = {parameter.device.type for parameter in modules.parameters()}
     rate_of = learning_rate if callable(learning_rate) else lambda _epoch: learning_rate
     optimiser = torch.optim.Adam(
-        modules.parameters(), lr=rate_of(0), fused=devices <= {"cpu", "cuda"}
+        [{"params": of_kernels, "weight_decay": weight_decay}, {"params": others}],
+        lr=rate_of(0),
+        eps=epsilon,
+        fused=devices <= {"cpu", "cuda"},
     )
     history: list[float] = []
     steps = 0

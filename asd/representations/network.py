@@ -79,6 +79,8 @@ class Network(Representation):
     classes : str
         What is told apart, of `asd.classes.CLASSES`.
     epochs, batch_size : int
+    weight_decay : float
+        Of convolutions and dense layers, as in `fewshot.training.train`.
     member : int
         Of an ensemble; each has another seed.
     output : {"embedding", "posterior", "odds"}
@@ -122,6 +124,7 @@ class Network(Representation):
     classes: str = "attributes"
     epochs: int = 10
     batch_size: int = 64
+    weight_decay: float = 0.0
     member: int = 0
     output: str = "embedding"
     frequency_attention: str = "none"

@@ -9,6 +9,7 @@ told apart; all clips are mixed up.
 from asd.back_ends import Mixture
 from asd.representations.network import Network
 from asd.systems.view import System, View
+from asd.systems.wilkinghoff import WEIGHT_DECAY
 
 N_CENTRES = 32
 NETWORK = Network(
@@ -19,6 +20,7 @@ NETWORK = Network(
     train_centres=True,
     classes="sections",
     epochs=400,
+    weight_decay=WEIGHT_DECAY,
 )
 
 DCASE2020: dict[str, System] = {

@@ -12,7 +12,9 @@ from asd.back_ends import Centres
 from asd.representations.network import Network
 from asd.systems.view import System, View, ensemble
 
-TWO_BRANCH = Network()
+WEIGHT_DECAY = 2e-5
+"""An L2 penalty of 1e-5, as in the author's code."""
+TWO_BRANCH = Network(weight_decay=WEIGHT_DECAY)
 SELF_SUPERVISED = replace(TWO_BRANCH, exchanges=("statex", "featex"), mixup=0.5)
 ADAPROJ = replace(TWO_BRANCH, loss="adaproj", dim=512, n_centres=32)
 ADAPROJ_SSL = replace(SELF_SUPERVISED, loss="adaproj", dim=512, n_centres=32)

@@ -45,6 +45,30 @@ def test_a_loss_that_is_not_finite_is_an_error():
         )
 
 
+def test_weight_decay_takes_from_kernels_alone():
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Conv1d(2, 3, 2), nn.Flatten(), nn.Linear(9, 4), nn.BatchNorm1d(4))
+    before = {name: value.clone() for name, value in module.named_parameters()}
+    train(
+        nn.ModuleList([module]),
+        lambda _epoch: [(torch.ones(5, 2, 4),)],
+        lambda batch: 0.0 * module(batch[0]).sum(),
+        epochs=1,
+        learning_rate=0.01,
+        weight_decay=2.0,
+        epsilon=0.5,
+    )
+    for name, value in module.named_parameters():
+        old = before[name]
+        # The first step of Adam is the gradient over its own size.
+        expected = (
+            old - 0.01 * 2 * old / (2 * old.abs() + 0.5)
+            if name in ("0.weight", "2.weight")
+            else old
+        )
+        torch.testing.assert_close(value, expected)
+
+
 def noisy_training(epochs, checkpoint=None, stop_at=None, warm_up=0):
     generator = torch.Generator().manual_seed(1)
     torch.manual_seed(0)
