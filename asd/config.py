@@ -1,11 +1,20 @@
 """Names and defaults that commands need before anything heavy is imported."""
 
-STATISTIC_NAMES = ("mfcc", "log-mel", "percentiles", "cepstrum")
+STATISTIC_NAMES = (
+    "mfcc",
+    "log-mel",
+    "percentiles",
+    "cepstrum",
+    "envelope",
+    "roughness",
+    "fluctuation",
+)
 BACK_END_NAMES = (
     "nearest",
     "ten-nearest",
     "standardised",
     "density",
+    "whitened",
     "gaussian",
     "means",
     "centres",

@@ -7,7 +7,8 @@
 (40,)
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
@@ -18,6 +19,12 @@ SHORTEST_S = 0.1
 N_COEFFICIENTS = 20
 PERCENTILES = (10, 50)
 """Over time: how a band sounds usually, and at its quietest, without what only passes."""
+HOP_MS = 5
+ROUGH_MS, SLOW_MS = (5, 10, 20), (80, 160, 320)
+"""Lengths of time whose levels are compared: about 100 to 25 and 6 to 1.5 changes a second."""
+BANDS_TOGETHER = 4
+LEAST_CHANGE = 0.01
+"""A tenth of a decibel: what changes less is steady."""
 
 
 def log_mel_frames(samples: np.ndarray) -> np.ndarray:
@@ -41,6 +48,47 @@ def cepstrum_frames(samples: np.ndarray) -> np.ndarray:
     return mfcc(samples)
 
 
+def short_frames(samples: np.ndarray) -> np.ndarray:
+    """Logarithms of magnitudes in 64 Mel bands, of 32 ms every 5 ms: (n_frames, 64)."""
+    import torch
+
+    from fewshot.features import log_mel
+
+    waveform = torch.from_numpy(np.ascontiguousarray(samples, np.float32))[None]
+    return log_mel(waveform, n_mels=64, n_fft=512, hop=HOP_MS * 16)[0].numpy()
+
+
+def mean(frames: np.ndarray) -> np.ndarray:
+    """Mean over time, (n_frames, n) -> (n,)."""
+    return frames.mean(axis=0)
+
+
+def changes(frames: np.ndarray, lengths_ms: Sequence[int]) -> np.ndarray:
+    """How much the level changes from one stretch of time to the next, by their length.
+
+    Parameters
+    ----------
+    frames : np.ndarray, shape (n_frames, n)
+        Logarithms, a frame every `HOP_MS`.
+    lengths_ms : sequence of int
+        Of the stretches, whose frames are averaged; half of the clip at most.
+
+    Returns
+    -------
+    np.ndarray, shape (n_lengths * n / `BANDS_TOGETHER`,)
+        Logarithms of the root mean square of all differences, averaged over neighbouring bands.
+    """
+    sums = np.cumsum(frames - frames.mean(axis=0), axis=0, dtype=float)
+    sums = np.concatenate([np.zeros((1, frames.shape[1])), sums])
+    found = []
+    for length_ms in lengths_ms:
+        n = max(1, min(length_ms // HOP_MS, len(frames) // 2))
+        levels = (sums[n:] - sums[:-n]) / n
+        size = np.sqrt(np.mean((levels[n:] - levels[:-n]) ** 2, axis=0))
+        found.append(np.log(np.maximum(size, LEAST_CHANGE)))
+    return np.reshape(found, (-1, BANDS_TOGETHER)).mean(axis=1)
+
+
 def mean_and_deviation(frames: np.ndarray) -> np.ndarray:
     """Mean and standard deviation over time, (n_frames, n) -> (2 n,)."""
     return np.concatenate([frames.mean(axis=0), frames.std(axis=0)])
@@ -57,6 +105,9 @@ STATISTICS: Mapping[str, tuple[Callable, Callable]] = MappingProxyType(
         "log-mel": (log_mel_frames, mean_and_deviation),
         "percentiles": (log_mel_frames, percentiles),
         "cepstrum": (cepstrum_frames, mean_and_deviation),
+        "envelope": (mfcc_frames, mean),
+        "roughness": (short_frames, partial(changes, lengths_ms=ROUGH_MS)),
+        "fluctuation": (short_frames, partial(changes, lengths_ms=SLOW_MS)),
     }
 )
 """Frames of a clip and what is taken from them, by name."""
@@ -71,7 +122,9 @@ def clip_statistics(samples: np.ndarray, name: str) -> np.ndarray:
         At 16 kHz, 0.1 s or longer.
     name : str
         Of `STATISTICS`: "mfcc", "log-mel" and "cepstrum" are means and standard deviations over
-        time, "percentiles" the 10th and the 50th percentile of log-Mel.
+        time, "percentiles" the 10th and the 50th percentile of log-Mel, "envelope" the means of
+        MFCC alone; "roughness" and "fluctuation" are how much the level in bands changes, quickly
+        and slowly.
 
     Returns
     -------

@@ -22,6 +22,7 @@ from asd.back_ends.mixture import Mixture
 from asd.back_ends.neighbours import FEWEST, LocalDensity, Nearest, Standardised
 from asd.back_ends.plda import Plda
 from asd.back_ends.value import Value
+from asd.back_ends.whitened import WhitenedDensity
 
 __all__ = [
     "DOMAINS",
@@ -39,5 +40,6 @@ __all__ = [
     "Plda",
     "Standardised",
     "Value",
+    "WhitenedDensity",
     "World",
 ]

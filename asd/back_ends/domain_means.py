@@ -31,7 +31,7 @@ class DomainMeans(BackEnd):
         self, train: np.ndarray, target: np.ndarray, seed: int = 0, *, world: World | None = None
     ) -> dict[str, np.ndarray]:
         train, target = np.asarray(train, np.float64), np.asarray(target, bool)
-        means, counts, offsets = _means(train, target)
+        means, counts, offsets = offsets_from_means(train, target)
         covariance = offsets.T @ offsets / len(train) + self.regularisation * np.eye(train.shape[1])
         return {
             "means": means,
@@ -59,7 +59,7 @@ class DomainMeans(BackEnd):
         if n < 2:
             return np.empty(0)
         train, target = np.asarray(train, np.float64), np.asarray(target, bool)
-        means, counts, offsets = _means(train, target)
+        means, counts, offsets = offsets_from_means(train, target)
         own = np.searchsorted(np.unique(target), target)
         sizes = counts[own]
         # Without a clip, n C loses size / (size - 1) o o': its only clip takes a domain along.
@@ -83,7 +83,9 @@ class DomainMeans(BackEnd):
         return scores
 
 
-def _means(train: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def offsets_from_means(
+    train: np.ndarray, target: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Means and sizes of the domains that are there, and each clip's offset from its own."""
     domains, own, counts = np.unique(target, return_inverse=True, return_counts=True)
     means = np.stack([train[target == domain].mean(axis=0) for domain in domains])

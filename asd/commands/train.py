@@ -44,11 +44,12 @@ condition and attributes.
 own, of twenty machines, settings and domains or more, get "{AUTO}": the same and a network besides
 ("wilkinghoff", which tells clusters of clips apart where attributes lack).
 
---system without a network: "{DEFAULT}" compares percentiles of log-Mel, cepstra and
-MFCCs each in two ways, by the distance to the mean of a domain and by that to its nearest clip,
-standardised; "standardised" compares cepstra and log-Mel in the latter way alone; others are one
-kind of clip statistics (mfcc, log-mel, percentiles, cepstrum) with one back end, as in
-mfcc-nearest: nearest (training clip), ten-nearest, standardised, density, gaussian, means, centres.
+--system without a network: "{DEFAULT}" compares the average spectrum, fine and coarse, and how
+much the level changes, quickly and slowly, each in two ways, by the distance to the mean of a domain
+and by that to the nearest clips; "standardised" compares cepstra and log-Mel with the nearest clip
+of each domain alone; others are one kind of clip statistics (mfcc, log-mel, percentiles, cepstrum,
+envelope, roughness, fluctuation) with one back end, as in mfcc-nearest: nearest (training clip),
+ten-nearest, standardised, density, whitened (density), gaussian, means, centres.
 
 --system with a network, which learns from all machines together and wants many classes: machines,
 sections, attributes, domains.

@@ -11,6 +11,7 @@ from asd.back_ends import (
     LocalDensity,
     Nearest,
     Standardised,
+    WhitenedDensity,
 )
 from asd.config import BACK_END_NAMES, DEFAULT, STATISTIC_NAMES
 from asd.representations.statistics import Statistics
@@ -25,6 +26,7 @@ BACK_ENDS: Mapping[str, BackEnd] = MappingProxyType(
                 Nearest(10),
                 Standardised(),
                 LocalDensity(),
+                WhitenedDensity(),
                 Gaussian(),
                 DomainMeans(),
                 Centres(),
@@ -46,8 +48,8 @@ def view(statistic: str, back_end: str) -> View:
 TRAINING_FREE: dict[str, System] = {
     DEFAULT: tuple(
         view(statistic, back_end)
-        for statistic in ("percentiles", "cepstrum", "mfcc")
-        for back_end in ("means", "standardised")
+        for statistic in ("percentiles", "envelope", "roughness", "fluctuation")
+        for back_end in ("means", "whitened")
     ),
     "standardised": (view("cepstrum", "standardised"), view("log-mel", "standardised")),
 } | {

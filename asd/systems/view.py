@@ -15,6 +15,7 @@ from asd.back_ends import (
     Plda,
     Standardised,
     Value,
+    WhitenedDensity,
 )
 from asd.representations import Representation, representation_of
 
@@ -30,6 +31,7 @@ _KINDS = {
         Plda,
         Standardised,
         Value,
+        WhitenedDensity,
     )
 }
 

@@ -14,11 +14,14 @@ from asd.back_ends import (
     Plda,
     Standardised,
     Value,
+    WhitenedDensity,
     World,
 )
 from fewshot import bundle
 
 ALL = [
+    WhitenedDensity(),
+    WhitenedDensity(1, 0.1),
     Nearest(),
     Nearest(10),
     Nearest(10, cosine=True),
