@@ -19,6 +19,7 @@ from asd.sounds import check_length, read_sound
 from asd.systems import System, configured, default_system, shortest_s, system_of
 from fewshot.audio import SAMPLE_RATE
 from fewshot.errors import InputError
+from fewshot.parallel import is_first
 
 
 def train(
@@ -104,7 +105,9 @@ def train(
     views = configured(views, members=members, epochs=epochs, wav2vec=wav2vec, encoder=encoder)
     model = MachineModel(name, views, decision, {}, {}, {})
     with TemporaryDirectory() as temporary:
-        intake = Intake(views, Path(temporary if folder is None else folder))
+        # Checkpoints are shared by processes that train together, waveforms are each one's own.
+        own = folder is None or not is_first()
+        intake = Intake(views, Path(temporary if own else folder))
         try:
             _read(clips, intake, model.notes, on_clip, on_problem)
             training = Training(

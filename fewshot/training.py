@@ -9,6 +9,13 @@ import torch
 from torch import nn
 
 from fewshot.errors import InputError
+from fewshot.parallel import (
+    average_gradients,
+    follow_first,
+    is_first,
+    mean_over_processes,
+    share,
+)
 
 Batch = tuple[torch.Tensor, ...]
 LAYERS = (nn.Conv1d, nn.Conv2d, nn.Linear)
@@ -29,7 +36,7 @@ def train(
     checkpoint: str | Path | None = None,
     generator: torch.Generator | None = None,
 ) -> list[float]:
-    """Minimise a loss with Adam.
+    """Minimise a loss with Adam, together with other processes (`fewshot.parallel`) if there are.
 
     Parameters
     ----------
@@ -85,26 +92,30 @@ def train(
     steps = 0
     if checkpoint is not None and Path(checkpoint).exists():
         history, steps = _resume(Path(checkpoint), modules, optimiser, generator)
+    follow_first(modules, parameters=True)
     for epoch in range(len(history), epochs):
         modules.train()
-        total, count = 0.0, 0
-        for batch in batches(epoch):
+        total, count = torch.zeros(()), 0
+        for whole in batches(epoch):
+            batch, weight = share(whole)
             steps += 1
             for group in optimiser.param_groups:
                 group["lr"] = rate_of(epoch) * min(1.0, steps / max(warm_up, 1))
             loss = loss_of(batch)
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            (weight * loss).backward()
+            average_gradients(modules.parameters())
             optimiser.step()
-            total += loss.detach() * len(batch[0])
-            count += len(batch[0])
-        mean = float(total) / count
+            follow_first(modules)
+            total = total.to(loss.device) + weight * loss.detach() * len(whole[0])
+            count += len(whole[0])
+        mean = float(mean_over_processes(total)) / count
         if mean != mean or mean in (float("inf"), float("-inf")):
             raise FloatingPointError(f"the loss is {mean} in epoch {epoch + 1}")
         history.append(mean)
         if on_epoch is not None:
             on_epoch(epoch, mean)
-        if checkpoint is not None:
+        if checkpoint is not None and is_first():
             _keep(Path(checkpoint), modules, optimiser, generator, history, steps)
     modules.eval()
     return history

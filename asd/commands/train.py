@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,8 @@ examples:
   asd-train clips.csv --root audio -o hall.asd        several machines, or domains
   asd-train dev_data -o machines.asd                  layout of the DCASE challenge, Task 2
   asd-train dev_data -o machines.asd --system wilkinghoff --ensemble 5
+  torchrun --nproc-per-node 4 --no-python asd-train dev_data -o machines.asd --system wilkinghoff
+                                                      the same networks on four GPUs
 
 Layouts are those that asd-prepare --check reads; of a data set the training clips count. A CSV has
 the columns filename,machine and, where you know them, section, domain (source or target), split,
@@ -45,7 +48,7 @@ own, of twenty machines, settings and domains or more, get "{AUTO}": the same an
 ("wilkinghoff", which tells clusters of clips apart where attributes lack).
 
 --system without a network: "{DEFAULT}" compares the average spectrum, fine and coarse, and how
-much the level changes, quickly and slowly, each in two ways, by the distance to the mean of a domain
+much levels change, quickly and slowly, each in two ways, by the distance to the mean of a domain
 and by that to the nearest clips; "standardised" compares cepstra and log-Mel with the nearest clip
 of each domain alone; others are one kind of clip statistics (mfcc, log-mel, percentiles, cepstrum,
 envelope, roughness, fluctuation) with one back end, as in mfcc-nearest: nearest (training clip),
@@ -139,6 +142,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _train(args: argparse.Namespace) -> int:
     check_writable(args.output, args.force)
     use_threads(args.threads)
+    from fewshot.parallel import is_first, joined
+
+    with joined(args.device):
+        if not is_first():
+            args.quiet, args.console = True, replace(args.console, quiet=True)
+        return _learn(args, writes=is_first())
+
+
+def _learn(args: argparse.Namespace, *, writes: bool) -> int:
+    """Train, and write the model; of several processes the first does."""
     from asd.dataset import CHALLENGE, read_dataset
     from asd.decisions import decision_for
     from asd.names import TRAIN
@@ -154,7 +167,7 @@ def _train(args: argparse.Namespace) -> int:
         problems.add(problem)
     clips = [clip for clip in dataset.clips if clip.split == TRAIN]
     total = len(clips)
-    training = None
+    folder, training = None, None
     own_data = dataset.layout != CHALLENGE
     system = args.system or default_system(clips, own_data=own_data)
     views = system_of(system)
@@ -170,9 +183,9 @@ def _train(args: argparse.Namespace) -> int:
         encoder=args.encoder,
     )
     if learns:
-        training = TrainingRun(
-            args.output.with_suffix(".run"), _config(args, views, dataset), force=args.force
-        )
+        folder = args.output.with_suffix(".run")
+    if learns and writes:
+        training = TrainingRun(folder, _config(args, views, dataset), force=args.force)
         if training.resumes:
             args.console.info(f"goes on with what {one_line(str(training.folder))} holds")
     with (
@@ -181,7 +194,8 @@ def _train(args: argparse.Namespace) -> int:
     ):
 
         def on_epoch(title: str, epoch: int, n_epochs: int, loss: float) -> None:
-            training.on_epoch(title, epoch, n_epochs, loss)
+            if training is not None:
+                training.on_epoch(title, epoch, n_epochs, loss)
             epochs.total, epochs.n = n_epochs, epoch
             epochs.set_description(title, refresh=False)
             epochs.set_postfix(loss=f"{loss:.3g}")
@@ -195,7 +209,7 @@ def _train(args: argparse.Namespace) -> int:
                 false_alarm_rate=args.false_alarm_rate,
                 seed=args.seed,
                 device=args.device,
-                folder=None if training is None else training.folder,
+                folder=folder,
                 on_clip=bar.update,
                 on_epoch=on_epoch,
                 on_problem=problems.add,
@@ -204,6 +218,8 @@ def _train(args: argparse.Namespace) -> int:
             if training is not None:
                 training.give_up()
             raise InputError(f"{args.data}: {error}") from error
+    if not writes:
+        return problems.status(total - (len(problems) - len(dataset.problems)))
     for note in model.notes:
         args.console.warning(note)
     for key, section in model.sections.items():

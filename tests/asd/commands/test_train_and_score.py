@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -250,6 +251,25 @@ def test_both_stages_of_a_contrastive_system_are_told(
     capsys.readouterr()
     assert command(score, path, dcase, "-q") == 0
     assert len(rows_of(capsys.readouterr().out)) == 24
+
+
+def test_processes_that_torchrun_starts_train_one_model(dcase, tmp_path):
+    together = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    path = tmp_path / "m.asd"
+    done = subprocess.run(
+        [
+            *together,
+            *("--nproc-per-node", "2", "--no-python", Path(sys.executable).with_name("asd-train")),
+            *(dcase, "-o", path, "--system", "two-branch", "--epochs", "2", "--device", "cpu"),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("wrote ") == 1
+    assert len((tmp_path / "m.run" / "log.csv").read_text().splitlines()) == 3
+    assert sorted(one.name for one in (tmp_path / "m.run").iterdir()) == ["config.json", "log.csv"]
+    assert len(MachineModel.load(path).sections) == 2
 
 
 @pytest.mark.parametrize("option", ["--ensemble", "--epochs"])
