@@ -37,7 +37,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -119,8 +119,7 @@ def vectors_of(task: Task, representation: Representation, args) -> dict[str, np
         temporary = kept.with_name(f"part_{kept.name}")
         np.savez(temporary, **_vectors(task.folder, clips, representation, seed, args))
         os.replace(temporary, kept)
-    with np.load(kept) as arrays:
-        return dict(arrays)
+    return _kept(kept)
 
 
 def _vectors(
@@ -147,30 +146,25 @@ def _vectors(
     return vectors_by_name | {SECONDS: np.array(seconds)}
 
 
-def described_by(task: Task, views: System, args) -> dict[Representation, dict[str, np.ndarray]]:
-    """What `vectors_of` gives for each representation of a system."""
-    representations = dict.fromkeys(view.representation for view in views)
-    return {one: vectors_of(task, one, args) for one in representations}
+@lru_cache(maxsize=16)
+def _kept(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path) as arrays:
+        return dict(arrays)
 
 
 def scored(
-    task: Task,
-    views: System,
-    described: Mapping[Representation, Mapping[str, np.ndarray]],
-    seed: int,
-    *,
-    hold_out: bool = False,
+    task: Task, views: System, args, *, hold_out: bool = False
 ) -> tuple[ScoredSection, SectionScores]:
     """The section as it is learnt, and its scored test clips."""
     train, test = task.clips(TRAIN), task.clips(TEST)
-    vectors = [described[view.representation] for view in views]
+    vectors = [vectors_of(task, view.representation, args) for view in views]
     worlds = [_world(one) for one in vectors]
     domains = np.array([clip.domain == TARGET for clip in train])
     section = ScoredSection.fit(
         views,
         [one[f"{task.machine} {TRAIN}"] for one in vectors],
         domains,
-        seed,
+        args.seed,
         worlds,
         hold_out=hold_out,
     )
@@ -195,10 +189,10 @@ def done(task: Task, views: System, args) -> dict[str, float]:
     digest = hashlib.sha256(told.encode()).hexdigest()[:16]
     kept = args.out / f"{task.name}_{task.machine}_{digest}_{args.seed}.json"
     if not kept.exists():
-        described = described_by(task, views, args)
-        _, section = scored(task, views, described, args.seed)
+        _, section = scored(task, views, args)
         (figures,) = official_figures([section], YEAR).sections.values()
-        seconds = sum(float(vectors[SECONDS]) for vectors in described.values())
+        learnt = {view.representation for view in views}
+        seconds = sum(float(vectors_of(task, one, args)[SECONDS]) for one in learnt)
         temporary = kept.with_suffix(".part")
         told = {name: figures[name] for name in COLUMNS} | {SECONDS: seconds}
         temporary.write_text(json.dumps(told))
@@ -239,10 +233,7 @@ def print_false_alarms(tasks: Sequence[Task], rows: Iterable[str], args) -> None
     print("|" + "---|" * (2 + len(RATES)))
     for row in rows:
         views = views_of(row, args.ensemble, args.epochs, args.encoder, args.wav2vec)
-        pairs = [
-            scored(task, views, described_by(task, views, args), args.seed, hold_out=True)
-            for task in tasks
-        ]
+        pairs = [scored(task, views, args, hold_out=True) for task in tasks]
         for method in QUANTILES:
             cells = []
             for rate in RATES:
