@@ -14,11 +14,13 @@ from types import MappingProxyType
 import numpy as np
 
 from asd.sounds import check_length
+from fewshot.audio import SAMPLE_RATE
 
 SHORTEST_S = 0.1
 N_COEFFICIENTS = 20
 PERCENTILES = (10, 50)
 """Over time: how a band sounds usually, and at its quietest, without what only passes."""
+PIECE_S = 60
 HOP_MS = 5
 ROUGH_MS, SLOW_MS = (5, 10, 20), (80, 160, 320)
 """Lengths of time whose levels are compared: about 100 to 25 and 6 to 1.5 changes a second."""
@@ -48,14 +50,21 @@ def cepstrum_frames(samples: np.ndarray) -> np.ndarray:
     return mfcc(samples)
 
 
-def short_frames(samples: np.ndarray) -> np.ndarray:
-    """Logarithms of magnitudes in 64 Mel bands, of 32 ms every 5 ms: (n_frames, 64)."""
+def short_frames(samples: np.ndarray) -> list[np.ndarray]:
+    """Logarithms of magnitudes in 64 Mel bands, of 32 ms every 5 ms: shapes (n_frames, 64).
+
+    What is longer than a minute is cut into pieces of equal length, which take less memory.
+    """
     import torch
 
     from fewshot.features import log_mel
 
     waveform = torch.from_numpy(np.ascontiguousarray(samples, np.float32))[None]
-    return log_mel(waveform, n_mels=64, n_fft=512, hop=HOP_MS * 16)[0].numpy()
+    n_pieces = -(-len(samples) // (PIECE_S * SAMPLE_RATE))
+    return [
+        log_mel(piece, n_mels=64, n_fft=512, hop=HOP_MS * SAMPLE_RATE // 1000)[0].numpy()
+        for piece in waveform.tensor_split(n_pieces, dim=1)
+    ]
 
 
 def mean(frames: np.ndarray) -> np.ndarray:
@@ -63,30 +72,33 @@ def mean(frames: np.ndarray) -> np.ndarray:
     return frames.mean(axis=0)
 
 
-def changes(frames: np.ndarray, lengths_ms: Sequence[int]) -> np.ndarray:
+def changes(pieces: Sequence[np.ndarray], lengths_ms: Sequence[int]) -> np.ndarray:
     """How much the level changes from one stretch of time to the next, by their length.
 
     Parameters
     ----------
-    frames : np.ndarray, shape (n_frames, n)
-        Logarithms, a frame every `HOP_MS`.
+    pieces : sequence of np.ndarray, shapes (n_frames, n)
+        Logarithms, a frame every `HOP_MS`, of at least two frames.
     lengths_ms : sequence of int
-        Of the stretches, whose frames are averaged; half of the clip at most.
+        Of the stretches, whose frames are averaged; half of a piece at most.
 
     Returns
     -------
     np.ndarray, shape (n_lengths * n / `BANDS_TOGETHER`,)
         Logarithms of the root mean square of all differences, averaged over neighbouring bands.
     """
-    sums = np.cumsum(frames - frames.mean(axis=0), axis=0, dtype=float)
-    sums = np.concatenate([np.zeros((1, frames.shape[1])), sums])
-    found = []
-    for length_ms in lengths_ms:
-        n = max(1, min(length_ms // HOP_MS, len(frames) // 2))
-        levels = (sums[n:] - sums[:-n]) / n
-        size = np.sqrt(np.mean((levels[n:] - levels[:-n]) ** 2, axis=0))
-        found.append(np.log(np.maximum(size, LEAST_CHANGE)))
-    return np.reshape(found, (-1, BANDS_TOGETHER)).mean(axis=1)
+    squares, count = 0.0, 0
+    for frames in pieces:
+        sums = np.cumsum(frames - frames.mean(axis=0), axis=0, dtype=float)
+        sums = np.concatenate([np.zeros((1, frames.shape[1])), sums])
+        own = []
+        for length_ms in lengths_ms:
+            n = min(length_ms // HOP_MS, len(frames) // 2)
+            levels = (sums[n:] - sums[:-n]) / n
+            own.append(np.mean((levels[n:] - levels[:-n]) ** 2, axis=0))
+        squares, count = squares + len(frames) * np.array(own), count + len(frames)
+    sizes = np.maximum(np.sqrt(squares / count), LEAST_CHANGE)
+    return np.log(sizes).reshape(-1, BANDS_TOGETHER).mean(axis=1)
 
 
 def mean_and_deviation(frames: np.ndarray) -> np.ndarray:
@@ -110,7 +122,7 @@ STATISTICS: Mapping[str, tuple[Callable, Callable]] = MappingProxyType(
         "fluctuation": (short_frames, partial(changes, lengths_ms=SLOW_MS)),
     }
 )
-"""Frames of a clip and what is taken from them, by name."""
+"""Frames of a clip, or of pieces of it, and what is taken from them, by name."""
 
 
 def clip_statistics(samples: np.ndarray, name: str) -> np.ndarray:

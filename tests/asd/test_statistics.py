@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.fft import dct
 
-from asd.statistics import STATISTICS, clip_statistics
+from asd.statistics import STATISTICS, clip_statistics, short_frames
 from fewshot.errors import InputError
 from fewshot.features import log_mel, mel_decibels, mfcc
 
@@ -84,3 +84,13 @@ def test_a_sound_that_beats_is_rough_or_fluctuates_by_its_rate():
 def test_short_clips_are_refused():
     with pytest.raises(InputError, match=r"^0\.099 s is shorter than 0\.1 s; record it again"):
         clip_statistics(sound(1590), "mfcc")
+
+
+def test_long_clips_are_cut_into_pieces():
+    samples = sound(16000 * 150)
+    frames = short_frames(samples)
+    assert [len(piece) for piece in frames] == [1 + 50 * 16000 // 80] * 3
+    for name in ("roughness", "fluctuation"):
+        pieces = [clip_statistics(piece, name) for piece in np.split(samples, 3)]
+        # Of noise, all pieces are alike.
+        assert clip_statistics(samples, name) == pytest.approx(np.mean(pieces, axis=0), abs=0.01)
