@@ -1,9 +1,7 @@
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
+from machines import clips_in
 
 from asd.explanation import (
     _spectrum,
@@ -18,9 +16,6 @@ from asd.systems import system_of
 from asd.systems.training_free import view
 from asd.training import train
 from fewshot.errors import InputError
-
-sys.path.insert(0, str(Path(__file__).parent))
-from machines import clips_in
 
 RATE = 16000
 

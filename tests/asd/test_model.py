@@ -1,12 +1,11 @@
 """Training, scoring, thresholds and files of machine models."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from machines import RATE, clips_in
 
 import asd
 from asd.back_ends import Nearest
@@ -24,9 +23,6 @@ from asd.systems.training_free import BACK_ENDS
 from fewshot import bundle, thresholds
 from fewshot.errors import InputError
 from fewshot.metrics import auc
-
-sys.path.insert(0, str(Path(__file__).parent))
-from machines import RATE, clips_in
 
 
 @pytest.fixture(scope="module")

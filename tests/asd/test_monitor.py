@@ -1,18 +1,13 @@
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
+from machines import RATE, clips_in
 
 import asd
 from asd.monitor import Excesses, Monitor, follow, watch
 from fewshot.errors import InputError
-
-sys.path.insert(0, str(Path(__file__).parent))
-from machines import RATE, clips_in
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,8 @@
 """The open-set benchmark on a small tree of the data set's shape, with a cheap representation."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import soundfile as sf
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "osc"))
 from tones import RATE, Bands, clip
 
 CLASSES = {

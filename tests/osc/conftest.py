@@ -1,14 +1,9 @@
 """A small model for all tests of the package."""
 
-import sys
-from pathlib import Path
-
 import pytest
+from tones import clip
 
 from osc import OpenSetClassifier
-
-sys.path.insert(0, str(Path(__file__).parent))
-from tones import clip
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,7 @@
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import soundfile
+from machines import RATE, clips_in
 
 from asd.commands.explain import main
 from asd.commands.report import main as report
@@ -11,9 +9,6 @@ from asd.commands.score import main as score
 from asd.commands.train import main as train
 from asd.report import PNG_START
 from asd.synthesis import write_dataset
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from machines import RATE, clips_in
 
 FEW = ("--masks", 3, "-q")
 

@@ -2,12 +2,12 @@ import csv
 import io
 import json
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import soundfile
+from machines import RATE, clips_in
 
 import asd
 from asd.commands.score import main
@@ -15,9 +15,6 @@ from asd.model import MachineModel
 from asd.monitor import watch
 from asd.synthesis import Hall, recording
 from fewshot.events import read_events
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from machines import RATE, clips_in
 
 
 @pytest.fixture(scope="module")

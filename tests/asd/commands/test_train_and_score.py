@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from machines import RATE, clips_in
 
 from asd.commands.evaluate import main as evaluate
 from asd.commands.score import main as score
@@ -17,9 +18,6 @@ from asd.model import MachineModel
 from asd.synthesis import write_dataset
 from asd.systems import SYSTEMS
 from asd.training_run import TrainingRun
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from machines import RATE, clips_in
 
 
 @pytest.fixture(scope="module")

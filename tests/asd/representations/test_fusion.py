@@ -1,12 +1,11 @@
 """Classifiers of sections by several features: parts, training, scores, files."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from machines import clips_in
 from torch.nn.functional import log_softmax, softmax
 
 import asd
@@ -22,9 +21,6 @@ from asd.synthesis import write_dataset
 from asd.systems import View, system_of, with_wav2vec
 from asd.systems.ustc import FUSION, USTC
 from fewshot.errors import InputError
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from machines import clips_in
 
 QUICK = Fusion(dim=16, n_pooled=24, clips_of_each=4, epochs=2)
 POSTERIOR = replace(QUICK, output="posterior")

@@ -1,12 +1,11 @@
 """Networks that tell machines apart: configuration, training, vectors, files."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from machines import clips_in
 
 import asd
 from asd.back_ends import Centres, Nearest, Value
@@ -23,9 +22,6 @@ from asd.systems.training_free import view
 from asd.systems.wilkinghoff import ADAPROJ_SSL, SELF_SUPERVISED
 from fewshot.errors import InputError
 from fewshot.losses.adacos import SubClusterAdaCosLoss
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from machines import clips_in
 
 QUICK = Network(epochs=2, batch_size=8, dim=16, n_centres=2)
 

@@ -2,14 +2,14 @@
 
 import json
 import shutil
-import sys
 import warnings
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from machines import clips_in
+from tiny_wav2vec import tiny_file
 
 import asd
 from asd.back_ends import Centres, Mixture, Nearest, Value
@@ -24,10 +24,6 @@ from asd.systems import SYSTEMS, View, with_encoder
 from fewshot.encoders.external import ExternalEncoder
 from fewshot.encoders.loading import load_encoder
 from fewshot.errors import InputError
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from machines import clips_in
-from tiny_wav2vec import tiny_file
 
 FAN = ("fan", "00")
 

@@ -1,16 +1,12 @@
 """Commands on a representation that costs nothing."""
 
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import soundfile as sf
+from tones import RATE, Bands, clip, write_clips
 
 from osc import representations
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from tones import RATE, Bands, clip, write_clips
 
 
 @pytest.fixture
