@@ -29,7 +29,7 @@ from asd.sounds import some_at_once
 from asd.wav2vec_tuning import tuned
 from fewshot.encoders.wav2vec import Wav2VecMaps
 from fewshot.losses.triplet import TripletLoss
-from fewshot.training import batches_of_classes, estimate_norms
+from fewshot.training import batches_of_classes, estimate_norms, seeded
 
 ALL = "all"
 """Name of what is common to all machines."""
@@ -124,8 +124,7 @@ class Lesson:
         fusion, training = self.fusion, self.training
         seed = training.seed + fusion.member
         generator = torch.Generator().manual_seed(seed)
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
+        with seeded(seed):
             network = fusion.network(self.n_samples, 1 + int(self.labels.max()))
             task = Task(fusion, network, self.tokens).to(training.device)
             training.run(
@@ -152,7 +151,9 @@ class Lesson:
 
     def _chosen(self, generator: torch.Generator) -> Iterator[torch.Tensor]:
         at_once, of_each = self.fusion.sections_at_once, self.fusion.clips_of_each
-        return batches_of_classes(self.labels, at_once, of_each, generator)
+        for chosen in batches_of_classes(self.labels, at_once, of_each, generator):
+            # So that each of several processes has clips of all classes in its share.
+            yield chosen[torch.randperm(len(chosen), generator=generator)]
 
     def batches(self, generator: torch.Generator) -> Iterator[tuple[torch.Tensor, ...]]:
         """Waveforms, maps, classes and targets of the clips of an epoch, batch by batch."""

@@ -21,7 +21,7 @@ from fewshot.losses.one_class import CompactnessLoss
 from fewshot.losses.softmax import SoftmaxLoss
 from fewshot.losses.text import TextLoss
 from fewshot.text import text_vectors
-from fewshot.training import estimate_norms
+from fewshot.training import estimate_norms, seeded
 
 LARGEST_SCALE = 64.0
 """Of losses that adapt their scale: with clips that are not mixed up it can run away."""
@@ -123,8 +123,7 @@ def train_task(
             x = inputs(indices, generator)
             yield x.to(training.device), labels[indices].to(training.device)
 
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with seeded(seed):
         task = Task(config, make_encoder(), texts, generator).to(training.device)
         training.run(
             config.title,

@@ -12,7 +12,7 @@ from asd.names import section_name
 from asd.representations import Describer, Key, Representation
 from asd.section import ScoredSection
 from asd.sounds import check_length, read_sound, some_at_once
-from asd.systems import System, View, shortest_s
+from asd.systems import System, View, kinds, shortest_s
 from fewshot import bundle
 from fewshot.errors import InputError, MissingError
 
@@ -227,6 +227,8 @@ class MachineModel:
         if not (views and model.sections):
             raise ValueError("no sections in it")
         for section in model.sections.values():
+            if len(section.moments) == len(views) > len(kinds(views)) > 1:
+                raise ValueError("of a release that counted members of an ensemble one by one")
             # Shapes that do not fit each other show here, not in the middle of someone's clips.
             section.score(views, [np.zeros((1, len(centre))) for centre in section.centres])
         return model

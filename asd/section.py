@@ -136,7 +136,9 @@ def _mean(scores: Sequence[np.ndarray], moments: np.ndarray) -> np.ndarray:
     Their scores are put into standard deviations above the mean first, and what lies below counts
     less and less: that one view finds a clip very normal does not make up for what another finds.
     """
+    if len(scores) == 1:
+        return scores[0]
     standardised = [
         (own - mean) / deviation for own, (mean, deviation) in zip(scores, moments, strict=True)
     ]
-    return scores[0] if len(scores) == 1 else np.mean(np.logaddexp(0.0, standardised), axis=0)
+    return np.mean(np.logaddexp(0.0, standardised), axis=0)

@@ -1,5 +1,6 @@
 """Training: clips of machines that work in, a model out."""
 
+import zlib
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +20,7 @@ from asd.sounds import check_length, read_sound
 from asd.systems import System, configured, default_system, shortest_s, system_of
 from fewshot.audio import SAMPLE_RATE
 from fewshot.errors import InputError
-from fewshot.parallel import is_first
+from fewshot.parallel import check_agreed, rank
 
 
 def train(
@@ -105,11 +106,11 @@ def train(
     views = configured(views, members=members, epochs=epochs, wav2vec=wav2vec, encoder=encoder)
     model = MachineModel(name, views, decision, {}, {}, {})
     with TemporaryDirectory() as temporary:
-        # Checkpoints are shared by processes that train together, waveforms are each one's own.
-        own = folder is None or not is_first()
-        intake = Intake(views, Path(temporary if own else folder))
+        intake = Intake(views, Path(temporary if folder is None else folder))
         try:
             _read(clips, intake, model.notes, on_clip, on_problem)
+            told = "\n".join(str(clip.path) for clip in intake.clips)
+            check_agreed((zlib.crc32(told.encode()),), "clips that can be read")
             training = Training(
                 recordings=intake.recordings,
                 clips=intake.clips,
@@ -231,7 +232,8 @@ class Intake:
         self.clips: list[Clip] = []
         representations = dict.fromkeys(view.representation for view in views)
         learns = any(one.learns for one in representations)
-        self.recordings = Recordings(folder / "waveforms.s16") if learns else None
+        file = folder / f"waveforms_{rank()}.s16"  # Each process that trains has its own.
+        self.recordings = Recordings(file) if learns else None
         self.made = {one: [] for one in representations if not one.learns}
 
     def add(self, clip: Clip, samples: np.ndarray) -> None:

@@ -21,6 +21,7 @@ from asd.representations import Training
 from asd.representations.fusion import N_BANDS, Fusion
 from fewshot.encoders.wav2vec import Wav2VecMaps, load_wav2vec
 from fewshot.losses.softmax import SoftmaxLoss
+from fewshot.training import seeded
 
 LEARNING_RATE, BATCH_SIZE, WARM_UP = 2e-5, 16, 0.1
 NAME = "wav2vec"
@@ -61,8 +62,7 @@ def tuned(fusion: Fusion, training: Training, labels: torch.Tensor, n_samples: i
             batch = sounds, labels[indices], targets[indices]
             yield tuple(one.to(training.device) for one in batch)
 
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with seeded(seed):
         maps = Wav2VecMaps(load_wav2vec(fusion.weights, fusion.block), N_BANDS).eval()
         task = Task(maps, 1 + int(labels.max()), tokens).to(training.device)
         if not fusion.tuning_epochs:

@@ -2,21 +2,22 @@
 
     torchrun --nproc-per-node 4 --no-python asd-train dev_data -o machines.asd --system wilkinghoff
 
-Every process draws the same batches and computes the gradient of its share of each; what they step
-by is the mean. Losses that compare the clips of a batch with each other see those of a share.
+Every process reads all clips, draws the same batches and computes the gradient of its share of
+each; what they step by is the mean. Normalisations, mixup and losses that compare the clips of a
+batch with each other see those of a share.
 """
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 
 import torch
 from torch import distributed, nn
 
 from fewshot.errors import InputError
 
-WORLD_SIZE, LOCAL_RANK = "WORLD_SIZE", "LOCAL_RANK"
-"""Variables by which torchrun tells processes how many they are, and which one on their machine."""
+TOLD = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+"""Variables by which torchrun tells processes who they are."""
 
 
 def n_processes() -> int:
@@ -24,53 +25,82 @@ def n_processes() -> int:
     return distributed.get_world_size() if distributed.is_initialized() else 1
 
 
-def is_first() -> bool:
-    """Whether this process is the one that writes files and messages; alone, it is."""
-    return n_processes() == 1 or distributed.get_rank() == 0
+def rank() -> int:
+    """Which of them this one is; the first, 0, writes files and messages."""
+    return distributed.get_rank() if distributed.is_initialized() else 0
 
 
-@contextmanager
+@contextlib.contextmanager
 def joined(device: str) -> Iterator[None]:
     """Train together with the other processes that torchrun started, if it did.
+
+    What all but the first write to standard error is lost, and none goes on before all are done.
 
     Parameters
     ----------
     device : {"auto", "cpu", "cuda", "mps"}
-        With a GPU, each process has the one of its own number.
+        With CUDA, each process has the GPU of its own number.
 
     Raises
     ------
     InputError
-        There are fewer GPUs than processes.
+        They were started by something else, or there are fewer GPUs than processes.
     """
-    if int(os.environ.get(WORLD_SIZE, 1)) == 1:
+    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
         yield
         return
+    if missing := [name for name in TOLD if name not in os.environ]:
+        raise InputError(f"WORLD_SIZE is set, but not {missing[0]}; start with torchrun")
     on_gpu = device in ("auto", "cuda") and torch.cuda.is_available()
+    if not on_gpu and device in ("auto", "mps") and torch.backends.mps.is_available():
+        raise InputError("several processes have one GPU (mps); give --device cpu")
     if on_gpu:
-        own = int(os.environ[LOCAL_RANK])
-        if own >= torch.cuda.device_count():
-            raise InputError(
-                f"{torch.cuda.device_count()} GPUs for more processes; lower --nproc-per-node"
-            )
+        own, n = int(os.environ["LOCAL_RANK"]), torch.cuda.device_count()
+        if own >= n:
+            raise InputError(f"{n} GPUs for more processes; lower --nproc-per-node")
         torch.cuda.set_device(own)
     distributed.init_process_group("nccl" if on_gpu else "gloo")
     try:
-        yield
+        with contextlib.ExitStack() as stack:
+            if rank() > 0:
+                nowhere = stack.enter_context(open(os.devnull, "w"))
+                stack.enter_context(contextlib.redirect_stderr(nowhere))
+            yield
+            wait()
     finally:
         distributed.destroy_process_group()
 
 
-def share(batch: tuple[torch.Tensor, ...]) -> tuple[tuple[torch.Tensor, ...], float]:
-    """This process's part of a batch, and how much its gradient counts.
+def wait() -> None:
+    """Until all processes are here."""
+    if n_processes() > 1:
+        distributed.barrier()
 
-    A batch of fewer than two samples for each process is nobody's alone: all take the whole.
+
+def check_agreed(values: tuple[int, ...], what: str) -> None:
+    """InputError that names what, unless all processes have the same values."""
+    if n_processes() > 1:
+        found: list = [None] * n_processes()
+        distributed.all_gather_object(found, values)
+        if len(set(found)) > 1:
+            raise InputError(
+                f"processes that train together have {what} of their own; give them the same files"
+            )
+
+
+def share(batch: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+    """This process's part of a batch.
+
+    All parts are of one size, so that all processes draw as many random numbers: where the batch
+    cannot be divided, its first samples are in the last part too. A batch of fewer than two samples
+    for each process is nobody's alone: all take the whole.
     """
     n, size = n_processes(), len(batch[0])
     if n == 1 or size < 2 * n:
-        return batch, 1.0
-    own = tuple(part.tensor_split(n)[distributed.get_rank()] for part in batch)
-    return own, len(own[0]) * n / size
+        return batch
+    each = -(-size // n)
+    own = (rank() * each + torch.arange(each)) % size
+    return tuple(part[own.to(part.device)] for part in batch)
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:

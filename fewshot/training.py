@@ -3,6 +3,7 @@
 import os
 import pickle
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -11,15 +12,25 @@ from torch import nn
 from fewshot.errors import InputError
 from fewshot.parallel import (
     average_gradients,
+    check_agreed,
     follow_first,
-    is_first,
     mean_over_processes,
+    rank,
     share,
 )
 
 Batch = tuple[torch.Tensor, ...]
 LAYERS = (nn.Conv1d, nn.Conv2d, nn.Linear)
 """What has a kernel."""
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw from a seed within, and go on behind as if nothing had been drawn."""
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(seed)
+        yield
 
 
 def train(
@@ -92,22 +103,23 @@ def train(
     steps = 0
     if checkpoint is not None and Path(checkpoint).exists():
         history, steps = _resume(Path(checkpoint), modules, optimiser, generator)
+    check_agreed((len(history), steps), "a checkpoint")
     follow_first(modules, parameters=True)
     for epoch in range(len(history), epochs):
         modules.train()
         total, count = torch.zeros(()), 0
         for whole in batches(epoch):
-            batch, weight = share(whole)
+            batch = share(whole)
             steps += 1
             for group in optimiser.param_groups:
                 group["lr"] = rate_of(epoch) * min(1.0, steps / max(warm_up, 1))
             loss = loss_of(batch)
             optimiser.zero_grad(set_to_none=True)
-            (weight * loss).backward()
+            loss.backward()
             average_gradients(modules.parameters())
             optimiser.step()
             follow_first(modules)
-            total = total.to(loss.device) + weight * loss.detach() * len(whole[0])
+            total = total.to(loss.device) + loss.detach() * len(whole[0])
             count += len(whole[0])
         mean = float(mean_over_processes(total)) / count
         if mean != mean or mean in (float("inf"), float("-inf")):
@@ -115,7 +127,7 @@ def train(
         history.append(mean)
         if on_epoch is not None:
             on_epoch(epoch, mean)
-        if checkpoint is not None and is_first():
+        if checkpoint is not None and rank() == 0:
             _keep(Path(checkpoint), modules, optimiser, generator, history, steps)
     modules.eval()
     return history
@@ -135,7 +147,7 @@ def _keep(
         "history": history,
         "steps": steps,
         "random": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "cuda": [torch.cuda.get_rng_state()] if torch.cuda.is_available() else [],
         "generator": None if generator is None else generator.get_state(),
     }
     part = path.with_name(path.name + ".part")
@@ -156,7 +168,7 @@ def _resume(
         optimiser.load_state_dict(state["optimiser"])
         torch.set_rng_state(state["random"])
         if torch.cuda.is_available() and state["cuda"]:
-            torch.cuda.set_rng_state_all(state["cuda"])
+            torch.cuda.set_rng_state(state["cuda"][0])
         if generator is not None:
             generator.set_state(state["generator"])
         history, steps = state["history"], int(state["steps"])

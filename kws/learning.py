@@ -12,7 +12,7 @@ from fewshot.augment import coloured_noise, mixup, spec_augment
 from fewshot.encoders.temporal import TemporalResNet
 from fewshot.features import log_mel
 from fewshot.losses.tacos import TACosLoss
-from fewshot.training import balanced_indices, train
+from fewshot.training import balanced_indices, seeded, train
 from kws.segments import SEGMENT, position_labels, training_segments
 
 BACKGROUND_SEGMENTS = 1024
@@ -165,8 +165,7 @@ def learn_encoder(
     """
     generator = torch.Generator().manual_seed(seed)
     n_classes, n_positions = data.n_classes, data.positions.shape[1]
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with seeded(seed):
         encoder = TemporalResNet().to(device, memory_format=torch.channels_last)
         loss = TACosLoss(n_classes, n_positions).to(device)
 

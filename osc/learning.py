@@ -13,7 +13,7 @@ from fewshot.losses.adacos import AdaCosLoss, SubClusterAdaCosLoss
 from fewshot.losses.prototypical import PrototypicalLoss
 from fewshot.losses.softmax import SoftmaxLoss
 from fewshot.networks import arrays_of, fill
-from fewshot.training import Batch, balanced_indices, estimate_norms, train
+from fewshot.training import Batch, balanced_indices, estimate_norms, seeded, train
 
 EPOCHS_PER_SHOT = 100
 BATCH_PER_SHOT = 8
@@ -173,8 +173,7 @@ def learn(
     generator = torch.Generator().manual_seed(seed)
     inputs = inputs.to(device)
     labels = one_hot(classes, n_classes).float().to(device)
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+    with seeded(seed):
         network = make_network().to(device)
         head = make_head(loss, n_classes, network.dim, train_centres=train_centres).to(device)
 

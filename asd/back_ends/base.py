@@ -107,8 +107,8 @@ def check_domains(domains: str) -> None:
 
 def check_regularisation(regularisation: float) -> None:
     """ValueError unless it is above 0: without it, few clips have no inverse covariance matrix."""
-    if not regularisation > 0:
-        raise ValueError(f"regularisation must be above 0, not {regularisation}")
+    if not 0 < regularisation < np.inf:
+        raise ValueError(f"regularisation must be above 0 and finite, not {regularisation}")
 
 
 def unit_length(vectors: np.ndarray) -> np.ndarray:

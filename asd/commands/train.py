@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +36,7 @@ examples:
   asd-train dev_data -o machines.asd                  layout of the DCASE challenge, Task 2
   asd-train dev_data -o machines.asd --system wilkinghoff --ensemble 5
   torchrun --nproc-per-node 4 --no-python asd-train dev_data -o machines.asd --system wilkinghoff
-                                                      the same networks on four GPUs
+                                                      on four GPUs, each with a share of every batch
 
 Layouts are those that asd-prepare --check reads; of a data set the training clips count. A CSV has
 the columns filename,machine and, where you know them, section, domain (source or target), split,
@@ -142,12 +141,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _train(args: argparse.Namespace) -> int:
     check_writable(args.output, args.force)
     use_threads(args.threads)
-    from fewshot.parallel import is_first, joined
+    from fewshot.parallel import joined, rank
 
     with joined(args.device):
-        if not is_first():
-            args.quiet, args.console = True, replace(args.console, quiet=True)
-        return _learn(args, writes=is_first())
+        return _learn(args, writes=rank() == 0)
 
 
 def _learn(args: argparse.Namespace, *, writes: bool) -> int:
@@ -158,6 +155,7 @@ def _learn(args: argparse.Namespace, *, writes: bool) -> int:
     from asd.systems import configured, default_system, system_of
     from asd.training import train
     from asd.training_run import TrainingRun
+    from fewshot.parallel import wait
 
     dataset = read_dataset(args.data, args.root)
     # What cannot be asked for is refused before the clips are read.
@@ -188,6 +186,7 @@ def _learn(args: argparse.Namespace, *, writes: bool) -> int:
         training = TrainingRun(folder, _config(args, views, dataset), force=args.force)
         if training.resumes:
             args.console.info(f"goes on with what {one_line(str(training.folder))} holds")
+    wait()  # Until the folder is there.
     with (
         progress(total=total, desc="clip", quiet=args.quiet) as bar,
         progress(total=0, desc="epoch", quiet=args.quiet) as epochs,
@@ -219,7 +218,7 @@ def _learn(args: argparse.Namespace, *, writes: bool) -> int:
                 training.give_up()
             raise InputError(f"{args.data}: {error}") from error
     if not writes:
-        return problems.status(total - (len(problems) - len(dataset.problems)))
+        return 0
     for note in model.notes:
         args.console.warning(note)
     for key, section in model.sections.items():

@@ -15,7 +15,7 @@ from fewshot import bundle
 from fewshot.encoders.autoencoder import DenseAutoencoder, stacked_frames
 from fewshot.errors import InputError
 from fewshot.networks import arrays_of, fill
-from fewshot.training import estimate_norms
+from fewshot.training import estimate_norms, seeded
 
 SCORES = ("error", "mahalanobis")
 REGULARISATION = 1e-3
@@ -82,8 +82,7 @@ class Autoencoder(Representation):
             for indices in order.tensor_split(-(-len(inputs) // self.batch_size)):
                 yield (inputs[indices].to(training.device),)
 
-        with torch.random.fork_rng():
-            torch.manual_seed(seed)
+        with seeded(seed):
             network = DenseAutoencoder(inputs.shape[1]).to(training.device)
             training.run(
                 f"autoencoder {self.member + 1}, {machine}",

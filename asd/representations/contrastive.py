@@ -26,7 +26,7 @@ from fewshot.losses.contrastive import (
     paired_contrastive,
     supervised_contrastive,
 )
-from fewshot.training import Batch, estimate_norms, pairs_of_classes
+from fewshot.training import Batch, estimate_norms, pairs_of_classes, seeded
 
 DIM = 128
 CONTRASTS = ("classes", "statistics")
@@ -143,8 +143,7 @@ class Contrastive(Representation):
                 told = (sounds, labels[indices], statistics[indices])
                 yield tuple(one.to(training.device) for one in told)
 
-        with torch.random.fork_rng():
-            torch.manual_seed(training.seed + self.member)
+        with seeded(training.seed + self.member):
             network = self.network(n_samples)
             task = ContrastiveTask(self, network, self.head(len(known)), statistics.shape[1])
             task.to(training.device)

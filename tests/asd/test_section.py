@@ -77,3 +77,12 @@ def test_an_ensemble_beside_another_view_counts_as_one():
         axis=0,
     )
     np.testing.assert_allclose(section.score(views, arrays[1]), expected, rtol=1e-9)
+
+
+def test_an_ensemble_of_an_older_model_needs_no_moments():
+    rng = np.random.default_rng(2)
+    train, test = ([rng.standard_normal((n, 4)) for _ in range(2)] for n in (20, 5))
+    views = tuple(View(replace(GISP_3, member=i), Nearest(), scaled=False) for i in range(2))
+    section = ScoredSection.fit(views, train, np.zeros(20, bool))
+    older = replace(section, moments=np.ones((2, 2)))
+    assert older.score(views, test).tolist() == section.score(views, test).tolist()

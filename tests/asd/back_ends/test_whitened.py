@@ -69,7 +69,7 @@ def test_many_clips_are_left_out_some_together():
     assert np.corrcoef(left_out, exact)[0, 1] > 0.95
 
 
-@pytest.mark.parametrize("shrinkage", [0.0, -1.0])
+@pytest.mark.parametrize("shrinkage", [0.0, -1.0, np.inf])
 def test_shrinkage_is_above_zero(shrinkage):
-    with pytest.raises(ValueError, match=f"must be above 0, not {shrinkage}"):
+    with pytest.raises(ValueError, match=f"must be above 0 and finite, not {shrinkage}"):
         WhitenedDensity(shrinkage=shrinkage)
