@@ -4,7 +4,7 @@
 
 Every process reads all clips, draws the same batches and computes the gradient of its share of
 each; what they step by is the mean. Normalisations, mixup and losses that compare the clips of a
-batch with each other see those of a share.
+batch with each other see those of a share. The first writes checkpoints, which all have to see.
 """
 
 import contextlib
@@ -78,7 +78,7 @@ def wait() -> None:
 
 
 def check_agreed(values: tuple[int, ...], what: str) -> None:
-    """InputError that names what, unless all processes have the same values."""
+    """Raise an InputError that names `what`, unless all processes have the same values."""
     if n_processes() > 1:
         found: list = [None] * n_processes()
         distributed.all_gather_object(found, values)
