@@ -109,8 +109,8 @@ def train(
         intake = Intake(views, Path(temporary if folder is None else folder))
         try:
             _read(clips, intake, model.notes, on_clip, on_problem)
-            told = "\n".join(str(clip.path) for clip in intake.clips)
-            check_agreed((zlib.crc32(told.encode()),), "clips that can be read")
+            read = "\n".join(str(clip.path) for clip in intake.clips)
+            check_agreed((zlib.crc32(read.encode()),), "clips that can be read")
             training = Training(
                 recordings=intake.recordings,
                 clips=intake.clips,

@@ -56,7 +56,6 @@ class WhitenedDensity(BackEnd):
         n = len(train)
         if n < 2:
             return np.empty(0)
-        train, target = np.asarray(train, np.float64), np.asarray(target, bool)
         parts = np.arange(n)
         if n > EXACT:
             parts = np.random.default_rng(seed).permutation(n) % N_PARTS
